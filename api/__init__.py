@@ -1,0 +1,1 @@
+"""Query API, SQL, console, command line, composition roots."""

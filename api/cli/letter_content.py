@@ -1,0 +1,41 @@
+"""What the bytes of a dead letter say: an OTLP request when it was rejected, an Arrow row when it was dead."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pyarrow as pa
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from api.cli.output import Row
+from api.cli.text import lines_of
+
+_BYTES_A_LINE = 32
+
+
+def content_of(letter: Row) -> str:
+    """The content as JSON, else as a hex dump."""
+    payload = base64.b64decode(letter["payload"])
+    read = _request if letter["kind"] == "rejected" else _row
+    try:
+        text = json.dumps(read(payload), ensure_ascii=False, indent=2, default=str)
+    except (DecodeError, pa.ArrowInvalid, UnicodeError):
+        return "\n".join(
+            payload[at : at + _BYTES_A_LINE].hex(" ") for at in range(0, len(payload), _BYTES_A_LINE)
+        )
+    return "\n".join(lines_of(text))
+
+
+def _request(payload: bytes) -> Any:
+    """The ExportTraceServiceRequest of the one span that was refused."""
+    return MessageToDict(ExportTraceServiceRequest.FromString(payload))
+
+
+def _row(payload: bytes) -> Any:
+    """The row, without what it does not say."""
+    rows = pa.ipc.open_stream(payload).read_all().to_pylist()
+    return [{name: value for name, value in row.items() if value not in (None, "", [])} for row in rows]

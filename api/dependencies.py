@@ -1,0 +1,136 @@
+"""What a route needs of its request: the context, who asks, which project, which window and page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+from starlette.requests import HTTPConnection
+
+from api.auth import require_admin, require_project
+from api.context import ApiContext
+from api.paging import DEFAULT_LIMIT, MAX_LIMIT, Window, window_of
+from api.sql.vet import Vetter
+from api.work import Work
+from ingest.auth import OpenDoor, authenticate
+from schemas.people import Principal
+
+PROJECT_PATH = "/api/v1/projects/{project}"
+
+
+class State:
+    """What one application keeps: its context, the threads for blocking calls, the judge of SQL, and the projects seen."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self.context = context
+        self.work = Work()
+        self.vetter = Vetter(context.store)
+        self._keys = context.keys if context.settings.auth_required else OpenDoor()
+        self._projects: set[str] = set()
+
+    async def principal(self, request: HTTPConnection) -> Principal:
+        """Who makes the request. Raises Unauthenticated."""
+        return await authenticate(self._keys, dict(request.headers))
+
+    async def existing(self, project: str) -> str:
+        """The project's name; asked once, since projects are never removed. Raises NotFound."""
+        if project not in self._projects:
+            await self.context.projects.get(project)
+            self._projects.add(project)
+        return project
+
+
+def state_of(request: Request) -> State:
+    """The state of the application that serves the request."""
+    state: State = request.app.state.evalstream
+    return state
+
+
+InState = Annotated[State, Depends(state_of)]
+
+
+async def _principal(request: Request, state: InState) -> Principal:
+    return await state.principal(request)
+
+
+Caller = Annotated[Principal, Depends(_principal)]
+
+
+async def _admin(principal: Caller) -> Principal:
+    require_admin(principal)
+    return principal
+
+
+Admin = Annotated[Principal, Depends(_admin)]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A project that exists and that the caller may use."""
+
+    project: str
+    principal: Principal
+    state: State
+
+    @property
+    def context(self) -> ApiContext:
+        """The context of the application."""
+        return self.state.context
+
+    @property
+    def work(self) -> Work:
+        """The threads for blocking calls."""
+        return self.state.work
+
+
+ProjectName = Annotated[str, Path(description="Name of the project.", examples=["default"])]
+
+
+async def _scope(project: ProjectName, principal: Caller, state: InState) -> Scope:
+    require_project(principal, project)
+    return Scope(await state.existing(project), principal, state)
+
+
+InProject = Annotated[Scope, Depends(_scope)]
+
+
+def _window(
+    scope: InProject,
+    start: Annotated[
+        str | None,
+        Query(description="Earliest start time, RFC 3339; default: 24 h before end, or before now.", examples=["2026-11-19T18:00:00Z"]),
+    ] = None,
+    end: Annotated[
+        str | None, Query(description="End of the window, exclusive, RFC 3339; default: open.", examples=["2026-11-20T18:00:00Z"])
+    ] = None,
+) -> Window:
+    """The window of telemetry that the request reads."""
+    return window_of(start, end, scope.context.clock.now().astimezone(UTC))
+
+
+InWindow = Annotated[Window, Depends(_window)]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="Most rows of one page.")]
+Cursor = Annotated[
+    str | None, Query(description="The next_cursor of the page before; it carries that page's window.")
+]
+FilterText = Annotated[
+    str | None,
+    Query(
+        alias="filter",
+        description="A boolean expression in ClickHouse SQL over the columns of spans.",
+        examples=["kind = 'llm' and cost > 0.01 and metadata['plan'] = 'pro'"],
+    ),
+]
+SearchText = Annotated[
+    str | None,
+    Query(
+        alias="search",
+        min_length=1,
+        max_length=500,
+        description="Words that all stand in the input, output, name or error of one span, in any case and order.",
+        examples=["refund policy"],
+    ),
+]
+PAGE = DEFAULT_LIMIT

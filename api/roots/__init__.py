@@ -1,0 +1,1 @@
+"""Composition roots: the only files that import `infra`."""

@@ -1,0 +1,1 @@
+"""What the API appends to the event log: scores, deletions, imported spans."""

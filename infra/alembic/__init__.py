@@ -1,0 +1,1 @@
+"""Migrations of the relational database, run by infra/database_schema.py: numbered, forward only."""

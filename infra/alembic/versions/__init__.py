@@ -1,0 +1,1 @@
+"""One file a migration: vNNNN_what.py with `revision = "NNNN"`."""

@@ -1,0 +1,84 @@
+"""How the embedded engine is configured: memory, caches, what every query starts with, and the two roles.
+
+chDB takes roles and server settings only from a configuration file that its first connection names (`CREATE ROLE` is not
+supported there). The user holds no grant of its own, so that `SET ROLE reader` really takes everything else away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from xml.sax.saxutils import escape
+
+OWNER, READER = "owner", "reader"
+PROJECT_SETTING = "log_comment"
+"""The setting that carries the project into the views (0002_views.sql says why this one)."""
+VIEWS = ("spans", "logs", "scores", "traces", "sessions")
+"""All that the reader role may select from."""
+
+_PROFILE: Mapping[str, object] = {
+    "session_timezone": "UTC",
+    # The views read with FINAL, and a row's partition follows from its key: no need to look for its versions elsewhere.
+    "do_not_merge_across_partitions_select_final": 1,
+    # Merging the block already while it is inserted doubles the cost of an insert; FINAL and merges do it anyway.
+    "optimize_on_insert": 0,
+    # One block an insert, hence one part a partition, whatever its size; a batch may span years.
+    "min_insert_block_size_rows": 1 << 30,
+    "min_insert_block_size_bytes": 0,
+    "max_partitions_per_insert_block": 0,
+    # Results stay in this process: compressing them would be work for nothing.
+    "output_format_arrow_compression_method": "none",
+}
+
+
+@contextmanager
+def connection_string(folder: Path, memory_bytes: int) -> Iterator[str]:
+    """What the first connection to the engine is opened with; the configuration files are needed only while it opens."""
+    with TemporaryDirectory(prefix="evalstream-") as temporary:
+        users, server = Path(temporary, "users.xml"), Path(temporary, "config.xml")
+        users.write_text(_users(), encoding="utf-8")
+        server.write_text(_server(users, memory_bytes), encoding="utf-8")
+        yield f"{folder}?config-file={server}"
+
+
+def _server(users: Path, memory_bytes: int) -> str:
+    settings = {
+        "users_config": users,
+        "max_server_memory_usage": memory_bytes,
+        "merges_mutations_memory_usage_soft_limit": memory_bytes // 2,
+        # The defaults (5 GB each) suit a machine that does nothing else.
+        "mark_cache_size": memory_bytes // 32,
+        "primary_index_cache_size": memory_bytes // 64,
+        "index_mark_cache_size": memory_bytes // 64,
+        "vector_similarity_index_cache_size": memory_bytes // 64,
+        "text_index_tokens_cache_size": memory_bytes // 128,
+        "text_index_header_cache_size": memory_bytes // 128,
+        "text_index_postings_cache_size": memory_bytes // 64,
+        "query_condition_cache_size": memory_bytes // 128,
+    }
+    return f"<clickhouse>{_elements(settings)}</clickhouse>"
+
+
+def _users() -> str:
+    roles = _role(OWNER, ["GRANT ALL ON *.* WITH GRANT OPTION"])
+    roles += _role(READER, [f"GRANT SELECT ON default.{view}" for view in VIEWS])
+    held = _grants([f"GRANT {OWNER}", f"GRANT {READER}"])
+    return (
+        f"<clickhouse><profiles><default>{_elements(_PROFILE)}</default></profiles><quotas><default/></quotas>"
+        "<users><default><password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>"
+        f"{held}</default></users><roles>{roles}</roles></clickhouse>"
+    )
+
+
+def _role(name: str, grants: list[str]) -> str:
+    return f"<{name}>{_grants(grants)}</{name}>"
+
+
+def _grants(statements: list[str]) -> str:
+    return f"<grants>{''.join(f'<query>{escape(text)}</query>' for text in statements)}</grants>"
+
+
+def _elements(values: Mapping[str, object]) -> str:
+    return "".join(f"<{name}>{escape(str(value))}</{name}>" for name, value in values.items())

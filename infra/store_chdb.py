@@ -1,0 +1,129 @@
+"""The Store port on chDB, the ClickHouse engine in this process.
+
+Inserts hand the Arrow table to the engine where it lies (`FROM Python(rows)`): measured at 3.9 µs of CPU a span against 6.4 µs
+through clickhouse-connect's insert_arrow, which goes through a file and holds the interpreter lock for tens of milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from chdb.state.sqlitelike import Connection
+from clickhouse_connect.driver.binding import quote_identifier
+
+from infra.chdb_engine import Engine, change, literal, run
+from infra.chdb_errors import insert_error, query_error
+from infra.chdb_reader import read
+from infra.chdb_stream import stream
+from schemas.errors import EvalstreamError
+from schemas.ports import ReadLimits
+from schemas.settings import Settings
+
+_QUERIES_AT_ONCE = 16
+
+
+class ChdbStore:
+    """The embedded columnar database in one folder. See `schemas.ports.Store`."""
+
+    def __init__(self, engine: Engine, limits: ReadLimits) -> None:
+        self._engine = engine
+        self._limits = limits
+        self._slots = BoundedSemaphore(_QUERIES_AT_ONCE)
+
+    @classmethod
+    def open(cls, path: Path, settings: Settings) -> Self:
+        """Opens or creates the database. One process at a time, one database a process.
+
+        Raises StartupError: the folder is in use, read-only, full or damaged.
+        """
+        limits = ReadLimits(settings.sql_seconds, settings.sql_memory, settings.sql_max_rows)
+        return cls(Engine(path, settings.store_memory), limits)
+
+    def insert(self, name: str, data: pa.Table, *, token: str = "") -> None:
+        """As the port says. Dictionary-encoded columns are taken as they are, and spare work where the column is LowCardinality."""
+        if not data.num_rows:
+            return
+        rows = _without_defaults(data)
+        columns = ", ".join(quote_identifier(column) for column in rows.column_names)
+        once = f"insert_deduplication_token = {literal(token)}" if token else "insert_deduplicate = 0"
+        sql = f"INSERT INTO {quote_identifier(name)} ({columns}) SELECT {columns} FROM Python(rows) SETTINGS {once}"
+        with self._engine.connection() as connection:
+            try:
+                # the engine finds `rows` by its name, in this frame
+                connection.query(sql)
+            except RuntimeError as error:
+                raise insert_error(error) from error
+
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> pa.Table:
+        """As the port says. DateTime columns come as seconds (uint32): Arrow output of the engine; DateTime64 as timestamps."""
+        with self._querying() as connection:
+            change(connection, settings)
+            return run(connection, sql, parameters)
+
+    def stream(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Iterator[pa.RecordBatch]:
+        """As the port says. Closing the iterator before its end stops the query."""
+        with self._slots:
+            yield from stream(self._engine, sql, parameters)
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """As the port says."""
+        with self._querying() as connection:
+            run(connection, sql, parameters)
+
+    def read(
+        self,
+        project: str,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        limits: ReadLimits | None = None,
+    ) -> pa.Table:
+        """As the port says. The schema's metadata say `truncated` ("1" or "0"), each field's `clickhouse_type`."""
+        with self._querying() as connection:
+            return read(connection, project, sql, parameters, limits or self._limits)
+
+    def close(self) -> None:
+        """As the port says; may be called twice."""
+        self._engine.close()
+
+    @contextmanager
+    def _querying(self) -> Iterator[Connection]:
+        """A connection for one statement, when fewer than so many run; its failure in Evalstream's words."""
+        with self._slots, self._engine.connection() as connection:
+            try:
+                yield connection
+            except EvalstreamError:
+                raise
+            except RuntimeError as error:
+                raise query_error(error) from error
+
+
+def _without_defaults(data: pa.Table) -> pa.Table:
+    """The columns that say anything: parsing empty ones costs as much as reading full ones, leaving them out means the same."""
+    names = [name for name in data.column_names if not _all_default(data[name])]
+    return data.select(names or data.column_names[:1])
+
+
+def _all_default(column: pa.ChunkedArray) -> bool:
+    if column.null_count == len(column):
+        return True
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return all(chunk.dictionary.equals(pa.array([""], kind.value_type)) for chunk in column.chunks)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return bool(pc.max(pc.binary_length(column)).as_py() == 0)
+    if pa.types.is_list(kind) or pa.types.is_map(kind):
+        return all(chunk.offsets[0] == chunk.offsets[-1] for chunk in column.chunks)
+    return False

@@ -1,0 +1,1 @@
+"""OTLP receivers: from the wire to the event log."""

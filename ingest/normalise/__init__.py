@@ -1,0 +1,1 @@
+"""Spans of every dialect as canonical columns."""

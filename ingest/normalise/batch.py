@@ -1,0 +1,151 @@
+"""A batch on its way from wire to columns, and the few column builders that every field uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ingest.normalise.attributes import AttributeTable, Mask
+from ingest.normalise.resources import Resource, Scope
+from ingest.wire import Ints, WireSpans
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Decoded spans with their attributes; every column built from it has `rows` elements in the order sent."""
+
+    wire: WireSpans
+    table: AttributeTable
+    resources: Sequence[Resource]
+    scopes: Sequence[Scope]
+
+    @property
+    def rows(self) -> int:
+        """Number of spans."""
+        return self.wire.rows
+
+    def text(self, keys: Iterable[str]) -> pa.StringArray:
+        """The text of the first of these attribute keys that a span has, else ''."""
+        present = [key for key in keys if key in self.table]
+        return self.table.text(self.table.first(present)) if present else constant("", self.rows)
+
+    def by_resource(self, get: Callable[[Resource], str]) -> pa.StringArray:
+        """A text that depends on the resource alone."""
+        return spread([get(r) for r in self.resources], self.wire.resource, self.rows)
+
+    def by_scope(self, get: Callable[[Scope], str]) -> pa.StringArray:
+        """A text that depends on the instrumentation scope alone."""
+        return spread([get(s) for s in self.scopes], self.wire.scope, self.rows)
+
+    def labelled(self, keys: Sequence[str], translate: Callable[[str], str | None]) -> Labels:
+        """For each span the translation of the first key whose text translates to something."""
+        result = Labels(self.rows)
+        for key in reversed(keys):
+            found = self.table.positions(key)
+            if len(found):
+                result.put(self.table.owner[found], self.table.text(found), translate)
+        return result
+
+    def name_of(self, row: int) -> str:
+        """One span's name."""
+        return (self.wire.name[row].as_py() or b"").decode("utf-8", "replace")
+
+    @cached_property
+    def is_root(self) -> Mask:
+        """Spans without a parent."""
+        lengths = pc.binary_length(self.wire.parent_span_id).to_numpy(zero_copy_only=False)
+        return np.asarray(lengths == 0, np.bool_)
+
+
+class Labels:
+    """A column of few distinct texts as codes; code -1 is nothing."""
+
+    def __init__(self, rows: int, names: Sequence[str] = ()) -> None:
+        self.codes = np.full(rows, -1, np.int32)
+        self.names = list(names)
+
+    def code(self, name: str) -> int:
+        """The code of a text, made on first use."""
+        if name not in self.names:
+            self.names.append(name)
+        return self.names.index(name)
+
+    def put(self, rows: Ints, texts: pa.StringArray, translate: Callable[[str], str | None]) -> None:
+        """Labels these rows by the translation of their texts, where there is one."""
+        encoded = texts.dictionary_encode()
+        labels = [translate(text) for text in encoded.dictionary.to_pylist()]
+        codes = np.array([-1 if label is None else self.code(label) for label in labels], np.int32)
+        found = codes[encoded.indices.to_numpy()]
+        self.codes[rows[found >= 0]] = found[found >= 0]
+
+    def is_any(self, names: Iterable[str]) -> Mask:
+        """The rows with one of these labels."""
+        wanted = [self.names.index(name) for name in names if name in self.names]
+        return np.isin(self.codes, wanted) if wanted else np.zeros(len(self.codes), np.bool_)
+
+    def at(self, row: int) -> str:
+        """The label of one row; '' for nothing."""
+        return self.names[self.codes[row]] if self.codes[row] >= 0 else ""
+
+    def column(self) -> pa.StringArray:
+        """As a text column; nothing is ''."""
+        return pa.array([*self.names, ""], pa.string()).take(
+            pa.array(np.where(self.codes < 0, len(self.names), self.codes))
+        )
+
+
+def distinct(texts: pa.StringArray, translate: Callable[[str], Any]) -> npt.NDArray[np.object_]:
+    """`translate` applied once to each distinct text, as an object array of the texts' length."""
+    encoded = texts.dictionary_encode()
+    values = np.empty(len(encoded.dictionary), object)
+    values[:] = [translate(text) for text in encoded.dictionary.to_pylist()]
+    return values[encoded.indices.to_numpy()] if len(values) else np.empty(0, object)
+
+
+def constant(value: str, rows: int) -> pa.StringArray:
+    """One text, `rows` times."""
+    if not value:
+        return pa.StringArray.from_buffers(
+            rows, pa.py_buffer(np.zeros(rows + 1, np.int32)), pa.py_buffer(b"")
+        )
+    return pa.array([value], pa.string()).take(pa.array(np.zeros(rows, np.int32)))
+
+
+def spread(values: Sequence[str], index: Ints, rows: int) -> pa.StringArray:
+    """`values[index]` as a column."""
+    return pa.array(values, pa.string()).take(pa.array(index)) if values else constant("", rows)
+
+
+def coalesce(first: pa.StringArray, second: pa.StringArray) -> pa.StringArray:
+    """`second` where `first` is ''."""
+    empty = pc.binary_length(first).to_numpy(zero_copy_only=False) == 0
+    if empty.all():
+        return second
+    return pc.if_else(pa.array(empty), second, first) if empty.any() else first
+
+
+def overlay(column: pa.Array, rows: Sequence[int], values: Sequence[Any]) -> pa.Array:
+    """The column with other values at some rows."""
+    if not rows:
+        return column
+    index = np.arange(len(column))
+    index[np.asarray(rows)] = len(column) + np.arange(len(rows))
+    return pa.concat_arrays([column, pa.array(values, column.type)]).take(pa.array(index))
+
+
+def empty_map(kind: pa.MapType, rows: int) -> pa.MapArray:
+    """A map column without entries."""
+    offsets = pa.array(np.zeros(rows + 1, np.int32))
+    return pa.MapArray.from_arrays(offsets, pa.array([], kind.key_type), pa.array([], kind.item_type))
+
+
+def empty_list(rows: int) -> pa.ListArray:
+    """A text-list column without elements."""
+    return pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), pa.array([], pa.string()))

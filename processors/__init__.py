@@ -1,0 +1,1 @@
+"""Workers: from the event log to ClickHouse."""

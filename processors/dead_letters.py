@@ -1,0 +1,32 @@
+"""Dead letters: what was accepted and can never be written, and what was refused at the door, kept with its bytes and reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from schemas.events import DEAD_LETTER_SCHEMA, DEAD_LETTERS
+from schemas.ports import Record, Store, Tally
+
+
+class DeadLetterWriter:
+    """Writes the topic `dead-letters` into its table and counts what was rejected."""
+
+    topics = (DEAD_LETTERS,)
+    group = "dead-letter-writer"
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def load(self) -> None:
+        """Nothing to prepare."""
+
+    def process(self, records: Sequence[Record]) -> list[Tally]:
+        """Stores the letters; the same letter again replaces itself."""
+        letters = pa.concat_tables([record.table for record in records]).select(DEAD_LETTER_SCHEMA.names)
+        self._store.insert("dead_letters", letters)
+        kinds = zip(letters["project"].to_pylist(), letters["kind"].to_pylist(), strict=True)
+        rejected = Counter(project for project, kind in kinds if kind == "rejected")
+        return [Tally(project, "rejected", n) for project, n in rejected.items()]

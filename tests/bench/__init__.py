@@ -1,0 +1,1 @@
+"""Benchmarks, one a file, each beside a peer or a bare limit: `make bench ARGS='name …'`."""

@@ -1,0 +1,1 @@
+"""Live clients: real SDKs against a running Evalstream."""

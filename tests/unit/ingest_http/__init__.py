@@ -1,0 +1,1 @@
+"""The transports of ingest, without a receiver behind them."""

@@ -1,0 +1,1 @@
+"""Tests of the nested content of spans and log records."""
