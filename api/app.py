@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,8 +16,22 @@ from api.bodies import BoundedBodies
 from api.context import ApiContext
 from api.dependencies import State
 from api.models import Problem
-from api.routes import dead_letters, health, keys, logs, projects, scores, sessions, spans, sql, traces, transfer
+from api.routes import (
+    dead_letters,
+    health,
+    keys,
+    logs,
+    projects,
+    scores,
+    sessions,
+    spans,
+    sql,
+    traces,
+    transfer,
+)
+from api.routes.transfer import NEXT
 
+TRUNCATED = "X-Evalstream-Truncated"
 DESCRIPTION = """Traces, sessions, scores and SQL of LLM applications.
 
 Lists are `{"data": […], "next_cursor": null}`; ids are lower-case hex; times are RFC 3339 in UTC. Errors are
@@ -50,7 +65,11 @@ def create_app(context: ApiContext) -> FastAPI:
     app.add_middleware(BoundedBodies, limit=context.settings.otlp_max_bytes)
     if context.settings.cors_origins:
         app.add_middleware(
-            CORSMiddleware, allow_origins=list(context.settings.cors_origins), allow_methods=["*"], allow_headers=["*"]
+            CORSMiddleware,
+            allow_origins=list(context.settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["ETag", "Retry-After", NEXT, TRUNCATED],
         )
     return app
 
@@ -58,7 +77,7 @@ def create_app(context: ApiContext) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
-    app.state.evalstream.work.close()
+    await asyncio.to_thread(app.state.evalstream.work.close)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -29,7 +29,9 @@ class BoundedBodies:
             message = await receive()
             total += len(message.get("body", b""))
             if total > self._limit:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is over {self._limit} bytes")
+                raise HTTPException(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is over {self._limit} bytes"
+                )
             return message
 
         return counted
@@ -38,4 +40,6 @@ class BoundedBodies:
 def refuse_encoding(encoding: str | None) -> None:
     """Raises UnsupportedMedia for a Content-Encoding: the API takes bodies as they are."""
     if encoding and encoding.strip().lower() != "identity":
-        raise UnsupportedMedia(f"Content-Encoding {encoding[:40]!r} is not taken here; send the body as it is")
+        raise UnsupportedMedia(
+            f"Content-Encoding {encoding[:40]!r} is not taken here; send the body as it is"
+        )

@@ -100,10 +100,17 @@ def _window(
     scope: InProject,
     start: Annotated[
         str | None,
-        Query(description="Earliest start time, RFC 3339; default: 24 h before end, or before now.", examples=["2026-11-19T18:00:00Z"]),
+        Query(
+            description="Earliest start time, RFC 3339; default: 24 h before end, or before now.",
+            examples=["2026-11-19T18:00:00Z"],
+        ),
     ] = None,
     end: Annotated[
-        str | None, Query(description="End of the window, exclusive, RFC 3339; default: open.", examples=["2026-11-20T18:00:00Z"])
+        str | None,
+        Query(
+            description="End of the window, exclusive, RFC 3339; default: open.",
+            examples=["2026-11-20T18:00:00Z"],
+        ),
     ] = None,
 ) -> Window:
     """The window of telemetry that the request reads."""

@@ -18,7 +18,9 @@ from schemas.people import Scope
 from schemas.spans import PUBLIC, Column
 
 T = TypeVar("T")
-Cost = Annotated[float | str | None, Field(description="US dollars; a string where no double is exact; null when unknown.")]
+Cost = Annotated[
+    float | str | None, Field(description="US dollars; a string where no double is exact; null when unknown.")
+]
 Count = Annotated[int | str | None, Field(description="Null when unknown; a string above 2^53.")]
 
 
@@ -324,7 +326,9 @@ class SqlRequest(Request):
     """One SELECT over spans, logs, scores, traces and sessions."""
 
     query: str = Field(max_length=131_072, examples=["SELECT kind, count() AS n FROM spans GROUP BY kind"])
-    parameters: dict[str, Scalar | list[Scalar]] = Field({}, description="Values of {name:Type} placeholders.")
+    parameters: dict[str, Scalar | list[Scalar]] = Field(
+        {}, description="Values of {name:Type} placeholders."
+    )
     max_rows: int | None = Field(None, ge=1, le=1_000_000)
 
 

@@ -17,7 +17,9 @@ from schemas.errors import EvalstreamError, FieldProblem, InvalidRequest, NotFou
 MEDIA_TYPE = "application/problem+json"
 UNION = "union:"
 """Begins the tags of union types in request bodies: they are no part of a pointer."""
-_NAMES = {kind.status: (kind.code, kind.title) for kind in (InvalidRequest, NotFound, TooLarge, UnsupportedMedia)}
+_NAMES = {
+    kind.status: (kind.code, kind.title) for kind in (InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
+}
 _log = logging.getLogger(__name__)
 
 

@@ -12,7 +12,10 @@ HELP = {
     "evalstream_spans_accepted_total": ("counter", "Spans acknowledged."),
     "evalstream_spans_stored_total": ("counter", "Distinct spans written."),
     "evalstream_spans_rejected_total": ("counter", "Spans refused at the door, kept as dead letters."),
-    "evalstream_spans_dead_lettered_total": ("counter", "Spans that were acknowledged and could not be written."),
+    "evalstream_spans_dead_lettered_total": (
+        "counter",
+        "Spans that were acknowledged and could not be written.",
+    ),
     "evalstream_ingest_lag_seconds": ("gauge", "Age of the oldest acknowledged span that is not written."),
     "evalstream_worker_lag_records": ("gauge", "Records that a worker has not read."),
 }

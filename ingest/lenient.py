@@ -26,9 +26,9 @@ __all__ = [
     "LogsRequest",
     "MetricsRequest",
     "Resource",
+    "ResourceSpans",
     "Scope",
     "TraceRequest",
-    "lone_span",
     "mapping",
     "metric_points",
     "plain",
@@ -77,6 +77,7 @@ def _message(name: str) -> Any:
 AnyValue = _message("common.v1.AnyValue")
 Scope = _message("common.v1.InstrumentationScope")
 Resource = _message("resource.v1.Resource")
+ResourceSpans = _message("trace.v1.ResourceSpans")
 Event = _message("trace.v1.Span.Event")
 Link = _message("trace.v1.Span.Link")
 TraceRequest = _message("collector.trace.v1.ExportTraceServiceRequest")
@@ -114,18 +115,6 @@ def project_of(resource: Any) -> str:
     return next(
         (str(found[k]) for k in ("evalstream.project", "openinference.project.name") if found.get(k)), ""
     )
-
-
-def lone_span(resource_spans: Any, scope_spans: Any, span: Any) -> bytes:
-    """One span as a request of its own, with its resource and scope."""
-    request = TraceRequest()
-    owner = request.resource_spans.add()
-    owner.resource.MergeFrom(resource_spans.resource)
-    inner = owner.scope_spans.add()
-    inner.scope.MergeFrom(scope_spans.scope)
-    inner.spans.add().MergeFrom(span)
-    raw: bytes = request.SerializeToString()
-    return raw
 
 
 def metric_points(body: bytes) -> int:

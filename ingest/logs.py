@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -29,12 +30,15 @@ def log_table(
     rows: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     received = int(now.timestamp() * 1e6) * 1000
+    seen: Counter[bytes] = Counter()
     for resource in request.resource_logs:
         named = project or lenient.project_of(resource.resource) or DEFAULT_PROJECT
         owner = named if is_project_name(named) and named not in refused else DEFAULT_PROJECT
         for scope in resource.scope_logs:
             for record in scope.log_records:
-                row, content = _row(record, owner, received)
+                # arrival is what orders records of one instant: clients send a conversation in its order
+                row, content = _row(record, owner, received + len(rows))
+                row["_id"] = _identity(record, owner, seen)
                 rows.append(row)
                 if content is not None and content.evaluation is not None:
                     moment = datetime.fromtimestamp(row["time"] / 1e9, UTC)
@@ -62,9 +66,14 @@ def _row(record: Any, project: str, received: int) -> tuple[dict[str, Any], LogC
         "_response_id": content.response_id if content else "",
         "_received_at": received,
     }
-    said = record.SerializeToString(deterministic=True)
-    row["_id"] = hashlib.sha256(project.encode() + b"\0" + said).hexdigest()[:32]
     return row, content
+
+
+def _identity(record: Any, project: str, seen: Counter[bytes]) -> str:
+    """A hash of all that the record says, and the how-manieth of its like in the request it is: a retry gives the same."""
+    said = project.encode() + b"\0" + record.SerializeToString(deterministic=True)
+    seen[said] += 1
+    return hashlib.sha256(said + b"\0%d" % seen[said]).hexdigest()[:32]
 
 
 def _content_text(content: LogContent | None) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,9 +20,11 @@ import orjson
 from ingest import lenient
 from schemas.errors import InvalidRequest
 
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 _HEX = re.compile(r"[0-9a-fA-F]*")
 _MOST_UINT64, _MOST_INT64, _MOST_UINT32 = 2**64 - 1, 2**63 - 1, 2**32 - 1
-_DEEPEST = 64
+_DEEPEST = 40
+"""Levels of lists and maps in one value; as protobuf, more than 47 cannot be read."""
 
 
 def to_protobuf(body: bytes, signal: str) -> bytes:
@@ -51,12 +54,10 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def _parse_loosely(body: bytes, error: orjson.JSONDecodeError) -> Any:
-    """Once more with invalid UTF-8 replaced, and NaN and Infinity as some encoders write them."""
-    text = body.decode("utf-8", "replace")
-    text = re.sub(r"(?<=[:\[,])\s*(-?Infinity|NaN)\b", r'"\1"', text)
+    """Once more with invalid UTF-8 and lone surrogates replaced, and NaN and Infinity as some encoders write them."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return json.loads(body.decode("utf-8-sig", "replace"), strict=False)
+    except (ValueError, RecursionError):
         raise InvalidRequest(f"the body is no valid JSON: {error}") from error
 
 
@@ -193,7 +194,7 @@ def _set_double(target: Any, value: Any) -> None:
 
 def _set_bytes(target: Any, value: Any) -> None:
     try:
-        target.bytes_value = base64.b64decode(str(value) + "==", altchars=None)
+        target.bytes_value = base64.b64decode(str(value).translate(_STANDARD_ALPHABET) + "==")
     except (binascii.Error, ValueError):
         target.string_value = _text(str(value))
 

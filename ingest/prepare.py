@@ -6,41 +6,34 @@ path only for the requests concerned.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
+import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from ingest import lenient, otlp_json, scores, wire
+from ingest import lenient, otlp_json, scores, split, wire
+from ingest.harvest import Harvest, Submission
 from ingest.logs import log_table
 from ingest.normalise.resources import resource_of
 from ingest.normalise.spans import Options, normalise
-from ingest.normalise.values import Irregular
-from ingest.service import Encoding, OtlpAnswer, Signal
+from ingest.salvage import BROKEN, project_around, salvage
+from ingest.service import OtlpAnswer
 from ingest.validate import REASONS, faults
 from schemas.errors import EvalstreamError, InvalidRequest
 from schemas.events import DEAD_LETTER_SCHEMA, DEAD_LETTERS, LOGS, SCORE_SCHEMA, SCORES, SPANS
 from schemas.people import DEFAULT_PROJECT, is_project_name
 from schemas.ports import Entry
 
+__all__ = ["Prepared", "Submission", "prepare"]
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 _ONE_TABLE_BYTES = 24 << 20
-
-
-@dataclass(slots=True)
-class Submission:
-    """One request on its way: `project` when the key or a header names it, else None (then the resource does)."""
-
-    signal: Signal
-    encoding: Encoding
-    body: bytes
-    project: str | None
-    answer: OtlpAnswer = field(default_factory=OtlpAnswer)
-    error: EvalstreamError | None = None
 
 
 @dataclass(slots=True)
@@ -55,34 +48,37 @@ def prepare(
     group: Sequence[Submission], now: datetime, options: Options, refused: Collection[str] = ()
 ) -> Prepared:
     """Decodes, validates and normalises; sets `answer` or `error` of each submission. `refused` projects' spans are rejected."""
-    letters: list[dict[str, Any]] = []
-    found_scores: list[dict[str, Any]] = []
     entries: list[Entry] = []
+    rest = Harvest()
     for part in _portions([s for s in group if s.signal == "traces"]):
-        entries += _traces(part, now, options, refused, letters, found_scores)
-    if logs := [s for s in group if s.signal == "logs"]:
-        entries += _logs(logs, now, refused, found_scores)
+        found = _traces(part, now, options, refused)
+        entries += _entry(SPANS, found.tables)
+        rest.add(found.without_tables())
+    logs = Harvest()
+    for submission in (s for s in group if s.signal == "logs"):
+        logs.add(_guarded(submission, lambda s: _logs(s, now, refused)) or Harvest())
+    entries += _entry(LOGS, logs.tables)
+    rest.add(logs.without_tables())
     for metrics in (s for s in group if s.signal == "metrics"):
-        _metrics(metrics)
-    if found_scores:
-        entries.append(
-            Entry(
-                SCORES,
-                pa.Table.from_pylist(found_scores, SCORE_SCHEMA),
-                _counts([s["project"] for s in found_scores]),
-            )
-        )
-    if letters:
-        entries.append(
-            Entry(
-                DEAD_LETTERS,
-                pa.Table.from_pylist(letters, DEAD_LETTER_SCHEMA),
-                _counts([x["project"] for x in letters]),
-            )
-        )
-    return Prepared(
-        entries, frozenset(name for entry in entries if entry.topic != DEAD_LETTERS for name in entry.counts)
-    )
+        _guarded(metrics, _metrics)
+    entries += _entry(SCORES, _listed(rest.scores, SCORE_SCHEMA))
+    entries += _entry(DEAD_LETTERS, _listed(rest.letters, DEAD_LETTER_SCHEMA))
+    rest.answers()
+    named = (entry.counts for entry in entries if entry.topic != DEAD_LETTERS)
+    return Prepared(entries, frozenset(name for counts in named for name in counts))
+
+
+def _listed(rows: list[dict[str, Any]], schema: pa.Schema) -> list[pa.Table]:
+    return [pa.Table.from_pylist(rows, schema)] if rows else []
+
+
+def _entry(topic: str, tables: list[pa.Table]) -> list[Entry]:
+    """One entry of all these tables; none when they have no rows."""
+    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables).combine_chunks() if tables else None
+    if table is None or not table.num_rows:
+        return []
+    counts = table["project"].value_counts().to_pylist()
+    return [Entry(topic, table, {item["values"]: item["counts"] for item in counts})]
 
 
 def _portions(group: list[Submission]) -> list[list[Submission]]:
@@ -98,46 +94,45 @@ def _portions(group: list[Submission]) -> list[list[Submission]]:
     return portions
 
 
-def _counts(projects: Sequence[str]) -> dict[str, int]:
-    return dict(Counter(projects))
+def _traces(group: list[Submission], now: datetime, options: Options, refused: Collection[str]) -> Harvest:
+    """The spans of a group, together; where that fails each request by itself, and there each span."""
 
+    def table(submissions: list[Submission], bodies: list[bytes]) -> Harvest:
+        return _table(submissions, bodies, now, options, refused)
 
-def _traces(
-    group: list[Submission],
-    now: datetime,
-    options: Options,
-    refused: Collection[str],
-    letters: list[dict[str, Any]],
-    found: list[dict[str, Any]],
-) -> list[Entry]:
+    def alone(submission: Submission, body: bytes) -> Harvest:
+        try:
+            return table([submission], [_regular(body)])
+        except Exception as error:  # noqa: BLE001  (a fault of ours too must cost no more than the span that meets it)
+            return salvage(
+                submission, body, lambda part: table([submission], [_regular(part)]), error, now, refused
+            )
+
     bodies = [_guarded(submission, _protobuf) for submission in group]
     good = [(s, body) for s, body in zip(group, bodies, strict=True) if body is not None]
+    if not good:
+        return Harvest()
     try:
-        return _table([s for s, _ in good], [body for _, body in good], now, options, refused, letters, found)
-    except (wire.UndecodableBody, Irregular):
-        entries = []
-        for submission, raw in good:
-            entries += _alone(submission, raw, now, options, refused, letters, found)
-        return entries
+        return table([s for s, _ in good], [body for _, body in good])
+    except Exception as error:  # noqa: BLE001  (see above)
+        if not isinstance(error, BROKEN):
+            _log.warning("%d requests go through one by one", len(good), exc_info=error)
+    result = Harvest()
+    for submission, body in good:
+        result.add(_guarded(submission, partial(alone, body=body)) or Harvest())
+    return result
 
 
-def _alone(submission: Submission, body: bytes, *rest: Any) -> list[Entry]:
-    """A request of a group that was spoiled, by itself, as the protobuf library writes it."""
-    try:
-        return _table([submission], [_regular(body)], *rest)
-    except (wire.UndecodableBody, Irregular) as error:
-        submission.error = InvalidRequest(f"the body is no valid ExportTraceServiceRequest: {error}")
-    except EvalstreamError as error:
-        submission.error = error
-    return []
-
-
-def _guarded(submission: Submission, step: Callable[[Submission], bytes]) -> bytes | None:
+def _guarded(submission: Submission, step: Callable[[Submission], T]) -> T | None:
+    """What a step gives; None when it fails, which is then the submission's error."""
     try:
         return step(submission)
     except EvalstreamError as error:
         submission.error = error
-        return None
+    except Exception:  # noqa: BLE001  (the others of the group go on)
+        _log.exception("a request of %s failed", submission.signal)
+        submission.error = EvalstreamError("internal error; the server's log has the details")
+    return None
 
 
 def _protobuf(submission: Submission) -> bytes:
@@ -160,34 +155,34 @@ def _regular(body: bytes) -> bytes:
 
 
 def _table(
-    group: list[Submission], bodies: list[bytes], now: datetime, options: Options, refused: Collection[str],
-    letters: list[dict[str, Any]], found: list[dict[str, Any]],
-) -> list[Entry]:  # fmt: skip
+    group: list[Submission], bodies: list[bytes], now: datetime, options: Options, refused: Collection[str]
+) -> Harvest:
+    harvest = Harvest()
     decoded = wire.decode(bodies)
-    named = [resource_of(raw).project for raw in decoded.resources]
-    usable = [not name or (is_project_name(name) and name not in refused) for name in named]
-    bad = faults(decoded, now, [not ok for ok in usable])
-    by_request = (
-        np.array([s.project is not None for s in group], np.bool_)[decoded.request]
-        if group
-        else np.zeros(0, np.bool_)
-    )
-    bad[(bad == len(REASONS) - 1) & by_request] = 0
-    bad[np.array([s.project in refused for s in group], np.bool_)[decoded.request] & (bad == 0)] = (
-        len(REASONS) - 1
-    )
+    bad = _faults(group, decoded, now, refused)
     if bad.any():
-        fresh: list[dict[str, Any]] = []
-        bodies = _without(group, bodies, decoded, bad, now, fresh)
-        decoded = wire.decode(bodies)
-        letters.extend(fresh)
-    if not decoded.rows:
-        return []
-    result = normalise(decoded, now, options)
-    projects = _projects(group, decoded, result.resource_project)
-    table = result.table.set_column(0, "project", projects)
-    found.extend(scores.of_spans(table, result.evaluations))
-    return [Entry(SPANS, table, _value_counts(projects))]
+        decoded = wire.decode(_without(group, bodies, decoded, bad, now, refused, harvest))
+    if decoded.rows:
+        result = normalise(decoded, now, options)
+        projects = _projects(group, decoded, result.resource_project)
+        table = result.table.set_column(0, "project", projects)
+        harvest.scores += scores.of_spans(table, result.evaluations)
+        harvest.tables.append(table)
+    return harvest
+
+
+def _faults(
+    group: list[Submission], decoded: wire.WireSpans, now: datetime, refused: Collection[str]
+) -> npt.NDArray[np.int8]:
+    """For each span an index into `REASONS`: its own fault, or that of the project which its resource or request names."""
+    named = [resource_of(raw).project for raw in decoded.resources]
+    unusable = [bool(name) and (not is_project_name(name) or name in refused) for name in named]
+    bad = faults(decoded, now, unusable)
+    by_request = np.array([s.project is not None for s in group], np.bool_)[decoded.request]
+    bad[(bad == len(REASONS) - 1) & by_request] = 0
+    request_refused = np.array([s.project in refused for s in group], np.bool_)[decoded.request]
+    bad[request_refused & (bad == 0)] = len(REASONS) - 1
+    return bad
 
 
 def _projects(
@@ -201,97 +196,36 @@ def _projects(
     return pa.compute.coalesce(names, named)
 
 
-def _value_counts(column: pa.StringArray) -> dict[str, int]:
-    return {item["values"]: item["counts"] for item in column.value_counts().to_pylist()}
-
-
 def _without(
-    group: list[Submission],
-    bodies: list[bytes],
-    decoded: wire.WireSpans,
-    bad: np.ndarray[Any, Any],
-    now: datetime,
-    letters: list[dict[str, Any]],
-) -> list[bytes]:
-    """The bodies without their bad spans, which become dead letters."""
+    group: list[Submission], bodies: list[bytes], decoded: wire.WireSpans, bad: npt.NDArray[np.int8], now: datetime,
+    refused: Collection[str], harvest: Harvest,
+) -> list[bytes]:  # fmt: skip
+    """The bodies without their bad spans, which become dead letters. Raises DecodeError."""
     result = list(bodies)
     for index in np.unique(decoded.request[bad > 0]).tolist():
-        mine = bad[decoded.request == index]
-        request = lenient.TraceRequest.FromString(bodies[index])
-        reasons = _strip(request, mine, group[index], now, letters)
-        result[index] = request.SerializeToString()
-        group[index].answer = OtlpAnswer(
-            int((mine > 0).sum()), "; ".join(f"{n} × {reason}" for reason, n in reasons.items())
-        )
+        submission, kept = group[index], []
+        items = split.items(bodies[index])
+        for item, mark in zip(items, bad[decoded.request == index].tolist(), strict=True):
+            if not mark:
+                kept.append(item)
+                continue
+            project = submission.project or project_around(item) or DEFAULT_PROJECT
+            harvest.refuse(submission, project, REASONS[mark], split.joined([item]), now, refused)
+        result[index] = split.joined(kept)
     return result
 
 
-def _strip(
-    request: Any,
-    bad: np.ndarray[Any, Any],
-    submission: Submission,
-    now: datetime,
-    letters: list[dict[str, Any]],
-) -> Counter[str]:
-    """Removes the marked spans (counted in document order) from a request."""
-    reasons: Counter[str] = Counter()
-    position = 0
-    for resource in request.resource_spans:
-        project = submission.project or lenient.project_of(resource.resource) or DEFAULT_PROJECT
-        for scope in resource.scope_spans:
-            marks = bad[position : position + len(scope.spans)]
-            position += len(scope.spans)
-            for span, mark in zip(scope.spans, marks.tolist(), strict=True):
-                if mark:
-                    reasons[REASONS[mark]] += 1
-                    letters.append(
-                        _rejected(project, REASONS[mark], lenient.lone_span(resource, scope, span), now)
-                    )
-            kept = [span for span, mark in zip(scope.spans, marks.tolist(), strict=True) if not mark]
-            if len(kept) < len(marks):
-                copies = [type(span).FromString(span.SerializeToString()) for span in kept]
-                del scope.spans[:]
-                scope.spans.extend(copies)
-    return reasons
+def _logs(submission: Submission, now: datetime, refused: Collection[str]) -> Harvest:
+    body = _protobuf(submission)
 
+    def take(part: bytes) -> Harvest:
+        table, found = log_table(lenient.LogsRequest.FromString(part), submission.project, now, refused)
+        return Harvest([table], scores=found)
 
-def _rejected(project: str, reason: str, payload: bytes, now: datetime) -> dict[str, Any]:
-    """A dead letter; the project is cut to what a name may be, so that the letter can be found."""
-    owner = project if is_project_name(project) else DEFAULT_PROJECT
-    identity = hashlib.sha256(now.isoformat().encode() + payload).hexdigest()[:32]
-    return {
-        "project": owner,
-        "id": identity,
-        "kind": "rejected",
-        "topic": SPANS,
-        "reason": reason,
-        "time": now,
-        "payload": payload,
-    }
-
-
-def _logs(
-    group: list[Submission], now: datetime, refused: Collection[str], found: list[dict[str, Any]]
-) -> list[Entry]:
-    tables = []
-    for submission in group:
-        body = _guarded(submission, _protobuf)
-        if body is None:
-            continue
-        try:
-            request = lenient.LogsRequest.FromString(body)
-        except lenient.DecodeError as error:
-            submission.error = InvalidRequest(f"the body is no valid ExportLogsServiceRequest: {error}")
-            continue
-        table, evaluations = log_table(request, submission.project, now, refused)
-        tables.append(table)
-        found.extend(evaluations)
-    table = pa.concat_tables(tables) if tables else None
-    return (
-        [Entry(LOGS, table, _value_counts(table["project"].combine_chunks()))]
-        if table is not None and table.num_rows
-        else []
-    )
+    try:
+        return take(body)
+    except Exception as error:  # noqa: BLE001  (a fault of ours too must cost no more than the record that meets it)
+        return salvage(submission, body, take, error, now, refused)
 
 
 def _metrics(submission: Submission) -> None:
@@ -303,10 +237,6 @@ def _metrics(submission: Submission) -> None:
             else otlp_json.metric_points(submission.body)
         )
     except lenient.DecodeError as error:
-        submission.error = InvalidRequest(f"the body is no valid ExportMetricsServiceRequest: {error}")
-        return
-    except EvalstreamError as error:
-        submission.error = error
-        return
+        raise InvalidRequest(f"the body is no valid ExportMetricsServiceRequest: {error}") from error
     if count:
         submission.answer = OtlpAnswer(count, "metrics are not stored: Evalstream derives them from spans")

@@ -15,6 +15,7 @@ class DeadLetterWriter:
     """Writes the topic `dead-letters` into its table and counts what was rejected."""
 
     topics = (DEAD_LETTERS,)
+    apart: frozenset[str] = frozenset()
     group = "dead-letter-writer"
 
     def __init__(self, store: Store) -> None:

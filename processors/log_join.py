@@ -24,7 +24,8 @@ from schemas.ports import Store
 @dataclass(frozen=True, slots=True)
 class Concerned:
     """What records may have something for: whole `traces`, the spans with these `responses`, and the stored traces in which
-    such spans lie (`carriers`)."""
+    such spans lie (`carriers`).
+    """
 
     traces: frozenset[Pair] = frozenset()
     responses: frozenset[Pair] = frozenset()
@@ -44,13 +45,20 @@ class Contents:
         """By row of `facts` (one row a span) the columns of `CONTENT` as the records have them, for every row concerned."""
         names = [sorted({name for _, name in pairs}) for pairs in (self._traces, self.concerned.responses)]
         columns = (facts["trace_id"], facts["response_id"])
-        masks = [pc.is_in(column, pa.array(found, pa.string())) for column, found in zip(columns, names, strict=True)]
+        masks = [
+            pc.is_in(column, pa.array(found, pa.string()))
+            for column, found in zip(columns, names, strict=True)
+        ]
         rows = pc.indices_nonzero(pc.or_(*masks)).to_numpy()
-        keys = facts.select(["project", "trace_id", "span_id", "response_id"]).take(pa.array(rows)).to_pylist()
+        keys = (
+            facts.select(["project", "trace_id", "span_id", "response_id"]).take(pa.array(rows)).to_pylist()
+        )
         spans = Counter((key["project"], key["response_id"]) for key in keys)
         self.answered = {pair: spans[pair] == 1 for pair in self.concerned.responses}
         result = {}
-        for row, (project, trace, span, response) in zip(rows.tolist(), (key.values() for key in keys), strict=True):
+        for row, (project, trace, span, response) in zip(
+            rows.tolist(), (key.values() for key in keys), strict=True
+        ):
             if (project, trace) in self.concerned.traces or (project, response) in self.concerned.responses:
                 result[row] = self._texts((project, trace, span), (project, response))
         return result
@@ -99,7 +107,9 @@ class LogJoin:
         """
         named, nameless = _with_content(logs)
         stored = named.filter(pa.array(seen.contains(trace_hashes(named["project"], named["trace_id"]))))
-        logged = incoming.filter(pa.array(self._logged.contains(hashes))) if self._logged else incoming.slice(0, 0)
+        logged = (
+            incoming.filter(pa.array(self._logged.contains(hashes))) if self._logged else incoming.slice(0, 0)
+        )
         traces = _pairs(stored, "trace_id") | _pairs(logged, "trace_id")
         if not self._waiting:
             return Concerned(traces)
@@ -112,7 +122,10 @@ class LogJoin:
         """What the records say; None when they concern nobody."""
         if not concerned.traces and not concerned.responses:
             return None
-        return Contents(concerned, log_store.lines_of(self._store, concerned.traces | concerned.carriers, concerned.responses))
+        return Contents(
+            concerned,
+            log_store.lines_of(self._store, concerned.traces | concerned.carriers, concerned.responses),
+        )
 
     def done(self, contents: Contents | None) -> None:
         """Notes on the records that their spans have them."""
@@ -122,7 +135,8 @@ class LogJoin:
     def _expected(self, spans: pa.Table) -> frozenset[Pair]:
         """The responses of these spans for which records may wait."""
         answered = spans.filter(pc.not_equal(spans["response_id"], ""))
-        return _pairs(answered.filter(pa.array(self._waiting.contains(text_hashes(answered["project"], answered["response_id"])))), "response_id")
+        waiting = self._waiting.contains(text_hashes(answered["project"], answered["response_id"]))
+        return _pairs(answered.filter(pa.array(waiting)), "response_id")
 
 
 def _with_content(logs: pa.Table) -> tuple[pa.Table, pa.Table]:

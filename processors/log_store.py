@@ -52,10 +52,12 @@ def mark_joined(store: Store, spans: Collection[Key], responses: Mapping[Pair, b
     """Notes on log records whether their content has reached a span: on those of these spans, and of these responses."""
     if spans:
         names = {"traces": sorted({trace for _, trace, _ in spans}), "keys": sorted(spans)}
-        _mark(store, True, "trace_id IN {traces:Array(String)} AND (project, trace_id, span_id) IN {keys:Array(Tuple(String, String, String))}", names)
+        where = "(project, trace_id, span_id) IN {keys:Array(Tuple(String, String, String))}"
+        _mark(store, True, "trace_id IN {traces:Array(String)} AND " + where, names)
     for joined in (True, False):
         if keys := sorted(pair for pair, value in responses.items() if value is joined):
-            _mark(store, joined, "span_id = '' AND (project, _response_id) IN {keys:Array(Tuple(String, String))}", {"keys": keys})
+            where = "span_id = '' AND (project, _response_id) IN {keys:Array(Tuple(String, String))}"
+            _mark(store, joined, where, {"keys": keys})
 
 
 def _mark(store: Store, joined: bool, where: str, names: Mapping[str, object]) -> None:

@@ -29,7 +29,9 @@ def bits_of(marks: pa.ChunkedArray) -> Ints:
 def lists_of(bits: Ints, metadata_keys: pa.ListArray | None) -> pa.ListArray:
     """The names behind the bits, then the inherited metadata keys."""
     combinations, index = np.unique(bits, return_inverse=True)
-    lists = pa.array([[name for name in _NAMES if value & BITS[name]] for value in combinations.tolist()], _LIST)
+    lists = pa.array(
+        [[name for name in _NAMES if value & BITS[name]] for value in combinations.tolist()], _LIST
+    )
     fields = lists.take(pa.array(index))
     if metadata_keys is None:
         return fields
@@ -67,11 +69,15 @@ def differs(before: pa.Array, after: pa.Array) -> np.ndarray[tuple[int], np.dtyp
         return _nested_differ(before, after, "keys") | _nested_differ(before, after, "items")
     if pa.types.is_list(after.type):
         return _nested_differ(before, after, "values")
-    same = pc.or_(pc.fill_null(pc.equal(before, after), False), pc.and_(pc.is_null(before), pc.is_null(after)))
+    same = pc.or_(
+        pc.fill_null(pc.equal(before, after), False), pc.and_(pc.is_null(before), pc.is_null(after))
+    )
     return ~np.asarray(same.to_numpy(zero_copy_only=False), np.bool_)
 
 
-def _nested_differ(before: pa.Array, after: pa.Array, part: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _nested_differ(
+    before: pa.Array, after: pa.Array, part: str
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     sizes = [np.diff(column.offsets.to_numpy()) for column in (before, after)]
     result: np.ndarray[tuple[int], np.dtype[np.bool_]] = sizes[0] != sizes[1]
     alike = np.nonzero(~result)[0]

@@ -57,7 +57,12 @@ def _entries(*maps: pa.MapArray) -> list[_Entries]:
     number[alphabetical] = np.arange(len(alphabetical))
     codes = np.split(number[encoded.indices.to_numpy()], np.cumsum([len(k) for k in keys])[:-1])
     return [
-        _Entries(np.repeat(np.arange(len(column)), np.diff(column.offsets.to_numpy())), code, key, _flat(column.items, column))
+        _Entries(
+            np.repeat(np.arange(len(column)), np.diff(column.offsets.to_numpy())),
+            code,
+            key,
+            _flat(column.items, column),
+        )
         for column, code, key in zip(maps, codes, keys, strict=True)
     ]
 
@@ -97,7 +102,9 @@ def _added(own: _Entries, shared: _Entries, trace: Ints) -> _Entries:
 def _merged(own: _Entries, added: _Entries, rows: int) -> pa.Array:
     owner = np.concatenate([own.owner, added.owner])
     place = pa.array(np.argsort(owner, kind="stable"))
-    keys, values = (pa.concat_arrays(pair).take(place) for pair in ((own.key, added.key), (own.value, added.value)))
+    keys, values = (
+        pa.concat_arrays(pair).take(place) for pair in ((own.key, added.key), (own.value, added.value))
+    )
     return pa.MapArray.from_arrays(_offsets(owner, rows), keys, values).cast(TEXT_MAP)
 
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 
 from schemas.errors import EvalstreamError, Overloaded, QueryLimit, Unavailable
-from schemas.events import DEAD_LETTER_SCHEMA
-from schemas.ports import Record, Tally, Undecodable
+from schemas.events import DEAD_LETTER_SCHEMA, SPANS
+from schemas.ports import Counts, Record, Tally, Undecodable
 
 Letter = dict[str, object]
 """A row of `DEAD_LETTER_SCHEMA`."""
@@ -33,7 +33,7 @@ def process(step: Process, records: Sequence[Record], letters: list[Letter]) -> 
         return step(records)
     except (Unavailable, Overloaded):
         raise
-    except Exception as error:  # noqa: BLE001 (whatever a record provokes is that record's fault)
+    except Exception as error:
         halves = _halves(records)
         if halves is not None:
             return [tally for half in halves for tally in process(step, half, letters)]
@@ -45,6 +45,11 @@ def process(step: Process, records: Sequence[Record], letters: list[Letter]) -> 
 def undecodable(record: Undecodable) -> Letter:
     """The letter for a record that the log could not decode."""
     return _letter(next(iter(record.counts), ""), record.topic, record.reason, record.payload)
+
+
+def dead(topic: str, counts: Counts) -> list[Tally]:
+    """What lost rows count for: the counters tell of spans."""
+    return [Tally(project, "dead", rows) for project, rows in counts.items()] if topic == SPANS else []
 
 
 def table_of(letters: Sequence[Letter]) -> pa.Table:
@@ -65,7 +70,9 @@ def _halves(records: Sequence[Record]) -> tuple[Sequence[Record], Sequence[Recor
 
 
 def _part(record: Record, table: pa.Table) -> Record:
-    return Record(record.position, record.topic, table, Counter(table["project"].to_pylist()), record.appended_at)
+    return Record(
+        record.position, record.topic, table, Counter(table["project"].to_pylist()), record.appended_at
+    )
 
 
 def _bury(record: Record, error: Exception, letters: list[Letter]) -> list[Tally]:
@@ -75,7 +82,7 @@ def _bury(record: Record, error: Exception, letters: list[Letter]) -> list[Tally
     if not record.table.num_rows:
         return []
     letters.append(_letter(project, record.topic, reason, _ipc(record.table)))
-    return [Tally(project, "dead", 1)]
+    return dead(record.topic, {project: 1})
 
 
 def _letter(project: str, topic: str, reason: str, payload: bytes) -> Letter:

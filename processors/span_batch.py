@@ -35,7 +35,11 @@ class Arrivals:
 
     def filter(self, mask: Mask) -> Arrivals:
         """The rows for which `mask`."""
-        return self if mask.all() else Arrivals(self.spans.filter(pa.array(mask)), self.position[mask], self.at[mask])
+        return (
+            self
+            if mask.all()
+            else Arrivals(self.spans.filter(pa.array(mask)), self.position[mask], self.at[mask])
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,9 @@ class Batch:
         if stored is not None:
             place = facts.schema.get_field_index("metadata")
             before = stored.select(span_store.SHARED)
-            before = before.set_column(place, facts.schema.field(place), own_metadata(before["metadata"], stored["_inherited"]))
+            before = before.set_column(
+                place, facts.schema.field(place), own_metadata(before["metadata"], stored["_inherited"])
+            )
             facts = pa.concat_tables([before, facts])
             position = np.concatenate([stored["_first_position"].to_numpy(), position])
             at = np.concatenate([stored["_bucket"].cast(pa.int64()).to_numpy(), at])
@@ -80,13 +86,17 @@ class Batch:
         fresh, again = np.nonzero(~self._old)[0], np.nonzero(changed | suspects)[0]
         if len(fresh):
             whole = len(fresh) == self._incoming.num_rows
-            source = self._incoming if whole else self._incoming.take(pa.array(self._winners[fresh] - self._count))
+            source = (
+                self._incoming if whole else self._incoming.take(pa.array(self._winners[fresh] - self._count))
+            )
             parts.append(self._filled(source, fresh, derivation, np.zeros(len(fresh), np.int64)))
         if len(again):
             assert self._stored is not None
             known = self._stored.take(pa.array(self._winners[again]))
-            source = span_store.rows_of(store, known)
-            filled = self._filled(source, again, derivation, known["_revision"].to_numpy().astype(np.int64) + 1)
+            source = span_store.rows_of(store, known, most=2 * len(known) > self._count)
+            filled = self._filled(
+                source, again, derivation, known["_revision"].to_numpy().astype(np.int64) + 1
+            )
             parts.append(filled.filter(pa.array(changed[again] | _content_differs(source, filled))))
         return pa.concat_tables(parts) if parts else STORED.empty_table()
 
@@ -120,13 +130,18 @@ class Batch:
         if not found:
             return {}
         own = {name: self._said(name) & (bits & BITS[name] == 0) for name in CONTENT}
-        return {row: {name: text for name, text in texts.items() if not own[name][row]} for row, texts in found.items()}
+        return {
+            row: {name: text for name, text in texts.items() if not own[name][row]}
+            for row, texts in found.items()
+        }
 
     def _said(self, name: str) -> Mask:
         """Winners with something in a content column, whoever said it."""
         mask = np.asarray(pc.not_equal(self._incoming[name], "").to_numpy(zero_copy_only=False), np.bool_)
         if self._stored is not None:
-            mask = np.concatenate([self._stored[span_store.SAID[name]].to_numpy(zero_copy_only=False).astype(np.bool_), mask])
+            mask = np.concatenate(
+                [self._stored[span_store.SAID[name]].to_numpy(zero_copy_only=False).astype(np.bool_), mask]
+            )
         return mask if len(mask) == len(self._winners) else mask[self._winners]
 
     def _buckets(self, traces: Ints, at: Ints) -> pa.Array:
@@ -156,7 +171,10 @@ class Batch:
     def _filled(self, source: pa.Table, rows: Ints, derivation: Derivation, revision: Ints) -> pa.Table:
         """Source rows with their derived columns, as `STORED`. `rows`: the winners that they are."""
         whole = len(rows) == len(self._winners)
-        own = {name: column if whole else column.take(pa.array(rows)) for name, column in derivation.columns.items()}
+        own = {
+            name: column if whole else column.take(pa.array(rows))
+            for name, column in derivation.columns.items()
+        }
         own["_revision"] = pa.array(revision.astype(np.uint32))
         own["_version"] = versions(*weights(source), revision)
         if derivation.texts:
@@ -173,7 +191,9 @@ def _with_texts(source: pa.Table, rows: Ints, texts: Texts) -> dict[str, pa.Arra
         new = [(place, said[name]) for place, said in places if name in said]
         index = np.arange(len(rows))
         index[[place for place, _ in new]] = np.arange(len(new)) + len(rows)
-        column = pa.concat_arrays([source[name].combine_chunks(), pa.array([text for _, text in new], pa.string())])
+        column = pa.concat_arrays(
+            [source[name].combine_chunks(), pa.array([text for _, text in new], pa.string())]
+        )
         columns[name] = column.take(pa.array(index))
     return columns
 

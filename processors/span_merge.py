@@ -20,7 +20,8 @@ _MOST_ATTRIBUTES = 2**24 - 1
 @dataclass(frozen=True, slots=True)
 class Merged:
     """`winners`: one row a span, ascending; `first_position`: where each winner's span was first stored; and for the counters
-    the incoming rows that are the first record of their span (`fresh`, a mask over all rows)."""
+    the incoming rows that are the first record of their span (`fresh`, a mask over all rows).
+    """
 
     winners: Ints
     first_position: Words
@@ -70,7 +71,8 @@ def _replayed(order: Ints, begin: Ints, oldest: Ints, stored: int, position: Wor
     sizes = np.diff(np.append(begin, len(order)))
     group = np.repeat(np.arange(len(begin)), sizes)
     same = (order >= stored) & (oldest[group] < stored) & (position[order] == position[oldest[group]])
-    rows, groups = order[same], group[same]
+    by_age = np.argsort(order[same])
+    rows, groups = order[same][by_age], group[same][by_age]
     _, first = np.unique(groups, return_index=True)
     fresh[rows[first]] = True
 
@@ -79,6 +81,8 @@ def versions(end: Ints, count: Ints, revision: Ints) -> pa.Array:
     """(end: 63 bits, attribute count + 1: 24 bits, revision: 32 bits) as one number below 2**119, which Decimal(38) holds."""
     words = np.empty((len(end), 2), "<u8")
     late = end.astype(np.uint64)
-    words[:, 0] = late << np.uint64(56) | count.astype(np.uint64) << np.uint64(32) | revision.astype(np.uint64)
+    words[:, 0] = (
+        late << np.uint64(56) | count.astype(np.uint64) << np.uint64(32) | revision.astype(np.uint64)
+    )
     words[:, 1] = late >> np.uint64(8)
     return pa.Array.from_buffers(pa.decimal128(38, 0), len(end), [None, pa.py_buffer(words.tobytes())])

@@ -20,6 +20,7 @@ _STATE = ("usage_counted", "_bucket", "_head", "_inherited", "_first_position", 
 SAID = {name: f"_said_{name}" for name in CONTENT}
 """By content column the fact that a stored span has something in it."""
 _FACT_COLUMNS = ", ".join((*SHARED, *_STATE, *(f"{name} != '' AS {said}" for name, said in SAID.items())))
+_STORED_COLUMNS = ", ".join(name for name in STORED.names if name != "_version")
 _SETTINGS = {"do_not_merge_across_partitions_select_final": 1}
 _OF_TRACES = "project IN {projects:Array(String)} AND trace_id IN {traces:Array(String)}"
 
@@ -35,28 +36,32 @@ def facts_of(store: Store, traces: Collection[Pair]) -> pa.Table | None:
     """The stored spans of these traces (and perhaps whole other traces) without their bulky columns; None when there is none."""
     if not traces:
         return None
-    found = store.query(f"SELECT {_FACT_COLUMNS} FROM spans_raw FINAL WHERE {_OF_TRACES}", _names(traces), settings=_SETTINGS)
+    found = store.query(
+        f"SELECT {_FACT_COLUMNS} FROM spans_raw FINAL WHERE {_OF_TRACES}", _names(traces), settings=_SETTINGS
+    )
     return _typed(found) if found.num_rows else None
 
 
-def rows_of(store: Store, known: pa.Table) -> pa.Table:
-    """The full stored rows of these spans, in their order."""
+def rows_of(store: Store, known: pa.Table, *, most: bool) -> pa.Table:
+    """The full stored rows of these spans, in their order. `most`: they are most of their traces, which are read whole then."""
     keys = _keys(known)
-    found = _typed(
-        store.query(
-            f"SELECT {', '.join(name for name in STORED.names if name != '_version')} FROM spans_raw FINAL "
-            f"WHERE {_OF_TRACES} AND span_id IN {{spans:Array(String)}}",
-            {**_names([key[:2] for key in keys]), "spans": sorted({key[2] for key in keys})},
-            settings=_SETTINGS,
+    where, names = _OF_TRACES, _names([key[:2] for key in keys])
+    if not most:
+        where, names = (
+            where + " AND span_id IN {spans:Array(String)}",
+            {**names, "spans": sorted({key[2] for key in keys})},
         )
+    found = store.query(
+        f"SELECT {_STORED_COLUMNS} FROM spans_raw FINAL WHERE {where}", names, settings=_SETTINGS
     )
     place = {key: row for row, key in enumerate(_keys(found))}
-    return found.take(pa.array([place[key] for key in keys]))
+    return _typed(found.take(pa.array([place[key] for key in keys])))
 
 
 def responses_of(store: Store, traces: Collection[Pair]) -> pa.Table:
     """(project, response_id) of the stored spans of these traces."""
-    return _typed(store.query(f"SELECT DISTINCT project, response_id FROM spans_raw FINAL WHERE {_OF_TRACES}", _names(traces), settings=_SETTINGS))
+    query = f"SELECT DISTINCT project, response_id FROM spans_raw FINAL WHERE {_OF_TRACES}"
+    return _typed(store.query(query, _names(traces), settings=_SETTINGS))
 
 
 def carriers_of(store: Store, responses: Collection[Pair]) -> frozenset[Pair]:
@@ -77,14 +82,19 @@ def delete_trace(store: Store, deletion: Mapping[str, Any]) -> int:
     names = {"project": deletion["project"], "trace": deletion["trace_id"]}
     where = "project = {project:String} AND trace_id = {trace:String}"
     count = store.query(f"SELECT uniqExact(span_id) AS n FROM spans_raw WHERE {where}", names)["n"][0].as_py()
-    store.insert("deleted_traces", pa.table({k: [deletion[k]] for k in ("project", "trace_id", "deleted_at")}))
+    store.insert(
+        "deleted_traces", pa.table({k: [deletion[k]] for k in ("project", "trace_id", "deleted_at")})
+    )
     for table in ("spans_raw", "logs_raw", "scores_raw"):
         store.command(f"DELETE FROM {table} WHERE {where}", names)
     return int(count)
 
 
 def _names(traces: Collection[Pair]) -> dict[str, list[str]]:
-    return {"projects": sorted({project for project, _ in traces}), "traces": sorted({trace for _, trace in traces})}
+    return {
+        "projects": sorted({project for project, _ in traces}),
+        "traces": sorted({trace for _, trace in traces}),
+    }
 
 
 def _keys(table: pa.Table) -> list[tuple[str, str, str]]:
@@ -93,7 +103,10 @@ def _keys(table: pa.Table) -> list[tuple[str, str, str]]:
 
 def _typed(found: pa.Table) -> pa.Table:
     """The result with the Arrow types of the canonical columns."""
-    fields = [pa.field(n, BY_NAME[n].arrow if n in BY_NAME else found.schema.field(n).type) for n in found.column_names]
+    fields = [
+        pa.field(n, BY_NAME[n].arrow if n in BY_NAME else found.schema.field(n).type)
+        for n in found.column_names
+    ]
     return pa.table([_column(found[f.name], f.type) for f in fields], schema=pa.schema(fields))
 
 

@@ -85,7 +85,11 @@ class SpanWriter:
         spans = arrivals.spans
         concerned = self._logs.concerned(spans, hashes, logs, self._seen)
         known = self._seen.contains(hashes)
-        traces = _pairs(spans.select(["project", "trace_id"]).filter(pa.array(known))) | concerned.traces | concerned.carriers
+        traces = (
+            _pairs(spans.select(["project", "trace_id"]).filter(pa.array(known)))
+            | concerned.traces
+            | concerned.carriers
+        )
         stored = span_store.facts_of(self._store, traces)
         if stored is None and not spans.num_rows:
             return

@@ -39,7 +39,8 @@ _NONE = np.int64(2**62)
 @dataclass(frozen=True, slots=True)
 class Derived:
     """One element a row: the derived columns, the bits (`BITS`) of the fields whose value came from the trace, and the
-    inherited metadata keys (None: no row has any)."""
+    inherited metadata keys (None: no row has any).
+    """
 
     columns: dict[str, pa.Array]
     inherited: Ints
@@ -49,7 +50,8 @@ class Derived:
 @dataclass(frozen=True, slots=True)
 class Groups:
     """Rows in the order of their traces (in each: roots first, then by start, then by id), where each trace begins in it,
-    and the number of each row's trace."""
+    and the number of each row's trace.
+    """
 
     order: Ints
     begin: Ints

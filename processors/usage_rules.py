@@ -59,7 +59,10 @@ class _Calls:
     def of(cls, facts: pa.Table) -> _Calls:
         answered = facts["response_model"]
         model = pc.if_else(pc.equal(answered, ""), facts["request_model"], answered)
-        tokens = [pc.fill_null(facts[name].cast(pa.int64()), -1).to_numpy() for name in ("input_tokens", "output_tokens")]
+        tokens = [
+            pc.fill_null(facts[name].cast(pa.int64()), -1).to_numpy()
+            for name in ("input_tokens", "output_tokens")
+        ]
         return cls(_codes(facts["response_id"]), _codes(model), (tokens[0], tokens[1]))
 
     def twins(self, one: Ints, other: Ints) -> Mask:
@@ -67,7 +70,8 @@ class _Calls:
         response = (self.response[one] == self.response[other]) & (self.response[one] != 0)
         model = (self.model[one] == self.model[other]) & (self.model[one] != 0)
         first, second = self.tokens
-        return response | (model & (first[one] == first[other]) & (second[one] == second[other]))
+        tokens = (first[one] == first[other]) & (second[one] == second[other])
+        return np.asarray(response | (model & tokens), np.bool_)
 
 
 def _codes(column: pa.ChunkedArray) -> Ints:

@@ -11,9 +11,9 @@ import asyncio
 import functools
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from processors.poison import Letter, process, table_of, undecodable
+from processors.poison import Letter, dead, process, table_of, undecodable
 from schemas.errors import EvalstreamError, Overloaded, QueryLimit, Unavailable
 from schemas.events import DEAD_LETTERS
 from schemas.ports import Entry, EventLog, Record, Subscription, Tally, Undecodable
@@ -24,6 +24,7 @@ _log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
 _READ_SECONDS = 0.5
 _PASSING = (Unavailable, Overloaded, QueryLimit)
+T = TypeVar("T")
 
 
 class Handler(Protocol):
@@ -56,7 +57,7 @@ class Handler(Protocol):
         ...
 
 
-class _Stopped(Exception):  # noqa: N818
+class _Stopped(Exception):
     """The worker was told to stop while it waited for the outside world."""
 
 
@@ -75,19 +76,18 @@ async def run(
     A read has about `max_rows` rows and is written in portions of about `portion_bytes` of table data. Failures that pass are
     tried again after `first_pause` seconds, then ever more.
     """
-    patiently = functools.partial(_patiently, group=handler.group, stop=stop, pause=first_pause)
+
+    async def patiently(step: Callable[[], Awaitable[T]]) -> T:
+        return await _patiently(step, handler.group, stop, first_pause)
+
     try:
         await patiently(lambda: asyncio.to_thread(handler.load))
         subscription = await log.subscribe(handler.group, handler.topics)
         ready.set()
         while not stop.is_set():
-            records: Sequence[Record | Undecodable] = []
-
-            async def read() -> None:
-                nonlocal records
-                records = await subscription.read(max_rows=max_rows, wait_seconds=_READ_SECONDS)
-
-            await patiently(read)
+            records = await patiently(
+                lambda: subscription.read(max_rows=max_rows, wait_seconds=_READ_SECONDS)
+            )
             for portion in portions(records, handler.apart, portion_bytes):
                 await patiently(functools.partial(_handle, handler, log, subscription, portion))
     except _Stopped:
@@ -112,7 +112,7 @@ def portions(
         yield portion
 
 
-async def _patiently(step: Callable[[], Awaitable[None]], *, group: str, stop: asyncio.Event, pause: float) -> None:
+async def _patiently(step: Callable[[], Awaitable[T]], group: str, stop: asyncio.Event, pause: float) -> T:
     """Repeats a step until the outside world lets it succeed, with growing pauses. Raises _Stopped when told to stop meanwhile."""
     while True:
         try:
@@ -138,7 +138,7 @@ async def _handle(
     good = [record for record in records if isinstance(record, Record)]
     bad = [record for record in records if isinstance(record, Undecodable)]
     letters: list[Letter] = [undecodable(record) for record in bad]
-    tallies = [Tally(project, "dead", rows) for record in bad for project, rows in record.counts.items()]
+    tallies = [tally for record in bad for tally in dead(record.topic, record.counts)]
     tallies += await asyncio.to_thread(process, handler.process, good, letters)
     if letters:
         table = table_of(letters)

@@ -52,7 +52,12 @@ def llm(trace: int = 1, number: int = 1, **values: Any) -> dict[str, Any]:
     """A stored model call with 10 tokens in, 5 out, that cost a tenth of a cent."""
     usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "usage_counted": True}
     content = {"input": '[{"role":"user","parts":[]}]', "output": '[{"role":"assistant","parts":[]}]'}
-    call = {"kind": "llm", "request_model": "gpt-5", "cost": Decimal("0.001"), "usage": [("input", 10), ("output", 5)]}
+    call = {
+        "kind": "llm",
+        "request_model": "gpt-5",
+        "cost": Decimal("0.001"),
+        "usage": [("input", 10), ("output", 5)],
+    }
     return span(trace, number, **(usage | content | call | values))
 
 
@@ -66,9 +71,28 @@ def conversation(trace: int, *, start: datetime = NOON, **shared: Any) -> Sequen
     first = 10 * trace + 1
     parent = {"parent_span_id": span_id(first), "_bucket": start}
     return (
-        span(trace, first, start=start, seconds=3, name="chat", kind="agent", input="hello", output="bye", **shared),
+        span(
+            trace,
+            first,
+            start=start,
+            seconds=3,
+            name="chat",
+            kind="agent",
+            input="hello",
+            output="bye",
+            **shared,
+        ),
         llm(trace, first + 1, start=start + timedelta(seconds=1), name="ask", **parent, **shared),
-        span(trace, first + 2, start=start + timedelta(seconds=2), seconds=0.5, name="look up", kind="tool", **parent, **shared),
+        span(
+            trace,
+            first + 2,
+            start=start + timedelta(seconds=2),
+            seconds=0.5,
+            name="look up",
+            kind="tool",
+            **parent,
+            **shared,
+        ),
     )
 
 

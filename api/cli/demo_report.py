@@ -20,7 +20,7 @@ _TOTALS = (
     f"uniqExactIf(session_id, session_id != '') AS sessions, uniqExactIf(user_id, user_id != '') AS users FROM spans WHERE {_WINDOW}"
 )
 _MODELS = (
-    "SELECT if(response_model != '', response_model, request_model) AS model, count() AS calls, sum(input_tokens) AS input_tokens, "
+    "SELECT if(request_model != '', request_model, response_model) AS model, count() AS calls, sum(input_tokens) AS input_tokens, "
     "sum(output_tokens) AS output_tokens, countIf(status = 'error') AS errors, quantileExact(0.5)(duration_ms) AS p50 "
     f"FROM spans WHERE {_WINDOW} AND kind IN ('llm', 'embedding') GROUP BY model ORDER BY calls DESC"
 )
@@ -66,14 +66,13 @@ def print_report(client: Client, settings: Settings, summary: Summary, seconds: 
         "users": summary.users,
     }
     print(f"Six hours of a small shop's traffic, sent and readable {seconds:.0f} s after the start:\n")
-    print_table(
-        _ARRIVED, [{"what": name, "sent": number, "arrived": totals[name]} for name, number in sent.items()]
-    )
+    arrived = [{"what": name, "sent": number, "arrived": totals[name]} for name, number in sent.items()]
+    print_table(_ARRIVED, arrived, drawn=True)
     print()
-    print_table(_BY_MODEL, _rows(client, _MODELS, window))
+    print_table(_BY_MODEL, _rows(client, _MODELS, window), drawn=True)
     print()
-    print_table(_SLOW, slowest)
-    print(f"\n{_addresses(settings)}\n\n{_examples(client, settings, slowest)}")
+    print_table(_SLOW, slowest, drawn=True)
+    print(f"\n{_addresses(settings)}\n\n{_examples(client, settings, slowest)}", flush=True)
 
 
 def _rows(client: Client, query: str, parameters: Mapping[str, Any]) -> list[Row]:
@@ -91,7 +90,7 @@ def _clickhouse(time: str) -> str:
 def _addresses(settings: Settings) -> str:
     grpc = address(settings, "otlp_grpc_port").partition("://")[2]
     return (
-        f"API        {address(settings)}   (its documentation: {address(settings)}/docs)\n"
+        f"API        {address(settings)}   (described at {address(settings)}/api/v1/openapi.json)\n"
         f"OTLP/HTTP  {address(settings, 'otlp_http_port')}\n"
         f"OTLP/gRPC  {grpc}"
     )

@@ -23,7 +23,7 @@ def content_of(letter: Row) -> str:
     read = _request if letter["kind"] == "rejected" else _row
     try:
         text = json.dumps(read(payload), ensure_ascii=False, indent=2, default=str)
-    except (DecodeError, pa.ArrowInvalid, UnicodeError):
+    except (DecodeError, pa.ArrowException, OSError, UnicodeError):
         return "\n".join(
             payload[at : at + _BYTES_A_LINE].hex(" ") for at in range(0, len(payload), _BYTES_A_LINE)
         )

@@ -14,7 +14,7 @@ from api.cli.text import count, duration, line, moment, money, number, plain
 
 _SPEND = (
     Column("tokens", "total_tokens", count, right=True),
-    Column("cost", "cost", money, right=True),
+    Column("cost", "cost", money, right=True, extra=True),
 )
 TRACES = (
     Column("time (UTC)", "start_time", moment),
@@ -134,4 +134,4 @@ def show(
     if not rows:
         note(f"no {name} found" + ("" if bounded else " in the last 24 h; --last 7d looks further back"))
     if cursor:
-        note(f"there are more: --limit {2 * len(rows)}, or --cursor {cursor}")
+        note(f"there are more: --limit {10 * len(rows)} shows them")

@@ -16,16 +16,16 @@ from rich.text import Text
 from api.cli.text import clean, plain
 
 Row = Mapping[str, Any]
-_GAP, _WIDE = 2, 16
-"""Spaces between columns; characters of a wide column that are always there."""
+_GAP, _WIDE, _PAPER = 2, 16, 120
+"""Spaces between columns; characters of a wide column that are always there; the width where there is no terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column: its heading, the field of the row, how a person reads its value, and how it is drawn.
 
-    `wide` columns share the room that is left and are cut with an ellipsis; the others are never cut. `extra` columns are left out,
-    the last one first, on a terminal that is too narrow.
+    `wide` columns share the room that is left and are cut with an ellipsis; the others are never cut. `extra` columns are left out
+    where they say nothing, and, the last one first, on a terminal that is too narrow.
     """
 
     title: str
@@ -42,10 +42,12 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def print_table(columns: Sequence[Column], rows: Sequence[Row], *, header: bool = True) -> None:
-    """Prints the rows."""
-    if on_terminal():
-        console = Console(highlight=False)
+def print_table(
+    columns: Sequence[Column], rows: Sequence[Row], *, header: bool = True, drawn: bool = False
+) -> None:
+    """Prints the rows. `drawn` tables are for people wherever they go."""
+    if drawn or on_terminal():
+        console = Console(highlight=False, width=None if on_terminal() else _PAPER)
         console.print(_drawn(columns, rows, header, console.width))
         return
     if header:
@@ -82,7 +84,7 @@ def positive_style(value: Any) -> str:
 
 def _drawn(columns: Sequence[Column], rows: Sequence[Row], header: bool, room: int) -> Table:
     table = Table(box=None, show_header=header, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
-    shown = _fitting([(column, _width(column, rows)) for column in columns], room)
+    shown = _fitting([(column, _width(column, rows)) for column in columns if _says_something(column, rows)], room)
     for column, width in shown:
         justify: Literal["left", "right"] = "right" if column.right else "left"
         table.add_column(Text(column.title), justify=justify, no_wrap=True, overflow="ellipsis", width=width)
@@ -99,6 +101,11 @@ def _width(column: Column, rows: Sequence[Row]) -> int:
     """The width at which nothing of a column is cut."""
     texts = (clean(column.show(row.get(column.field))) for row in rows)
     return max([cell_len(column.title), *map(cell_len, texts)])
+
+
+def _says_something(column: Column, rows: Sequence[Row]) -> bool:
+    """An extra column without any value is not shown."""
+    return not column.extra or any(column.show(row.get(column.field)) for row in rows)
 
 
 def _fitting(columns: Sequence[tuple[Column, int]], room: int) -> list[tuple[Column, int]]:

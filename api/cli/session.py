@@ -36,5 +36,5 @@ def session(options: Namespace) -> int:
     print()
     print_table(_TRACES, document["traces"]["data"])
     if cursor := document["traces"]["next_cursor"]:
-        note(f"the session has more traces: --cursor {cursor}")
+        note(f"the session has more traces: --cursor {cursor} goes on")
     return 0

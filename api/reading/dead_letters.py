@@ -25,7 +25,9 @@ class Letter:
     payload: bytes
 
 
-def letter_page(store: Store, project: str, page: Page, kind: str | None) -> tuple[list[Document], str | None]:
+def letter_page(
+    store: Store, project: str, page: Page, kind: str | None
+) -> tuple[list[Document], str | None]:
     """The rows of a page, newest first, and the cursor of the next one. Replayed letters are shown, dropped ones are not."""
     parameters: dict[str, object] = {"project": project, "rows": page.limit + 1, **page.window.parameters()}
     conditions = [MINE, _PRESENT, "time >= fromUnixTimestamp64Nano({start:Int64}, 'UTC')"]

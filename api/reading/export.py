@@ -51,7 +51,12 @@ SPANS = Source(
 )
 LOGS = Source(
     "logs_raw",
-    pa.schema([*(LOG_SCHEMA.field(name) for name in LOG_COLUMNS if name != "joined"), pa.field("joined", pa.bool_())]),
+    pa.schema(
+        [
+            *(LOG_SCHEMA.field(name) for name in LOG_COLUMNS if name != "joined"),
+            pa.field("joined", pa.bool_()),
+        ]
+    ),
     ("time", "_id"),
     9,
     "time",
@@ -63,7 +68,10 @@ SCORES = Source(
     ("created_at", "id"),
     9,
     "created_at",
-    {name: Column("String") for name in ("name", "source", "evaluator", "label", "trace_id", "session_id", "experiment")}
+    {
+        name: Column("String")
+        for name in ("name", "source", "evaluator", "label", "trace_id", "session_id", "experiment")
+    }
     | {"value": Column("Nullable(Float64)"), "shadow": Column("Bool")},
     " AND NOT deleted",
 )

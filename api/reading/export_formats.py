@@ -55,7 +55,9 @@ def pieces(tables: Iterator[pa.Table], format: ExportFormat) -> Iterator[bytes]:
 
 def ndjson(table: pa.Table) -> bytes:
     """One JSON object a row and line."""
-    columns = [json_values(table[name], _type(name, table.schema.field(name).type)) for name in table.column_names]
+    columns = [
+        json_values(table[name], _type(name, table.schema.field(name).type)) for name in table.column_names
+    ]
     rows = zip(*columns, strict=True)
     return b"".join(orjson.dumps(dict(zip(table.column_names, row, strict=True))) + b"\n" for row in rows)
 

@@ -42,7 +42,8 @@ class Follower:
         heads = heads_where(
             self.store,
             "_bucket > fromUnixTimestamp64Milli({horizon:Int64}, 'UTC') AND trace_id NOT IN {seen:Array(String)}",
-            {"project": self.project, "horizon": horizon, "start": 0, "seen": list(self._seen)} | narrowed.parameters,
+            {"project": self.project, "horizon": horizon, "start": 0, "seen": list(self._seen)}
+            | narrowed.parameters,
             f"{narrowed.sql} ORDER BY _bucket, trace_id LIMIT {_MOST}",
         )
         self._note(heads)

@@ -80,13 +80,17 @@ def session_of(store: Store, project: str, session_id: str) -> Document | None:
     return rows[0] if rows else None
 
 
-def session_traces(store: Store, project: str, session_id: str, page: Page) -> tuple[list[Document], str | None]:
+def session_traces(
+    store: Store, project: str, session_id: str, page: Page
+) -> tuple[list[Document], str | None]:
     """The traces of a session, the oldest first: the order of the conversation."""
     parameters: dict[str, object] = {"project": project, "session": session_id, "rows": page.limit + 1}
     condition = "session_id = {session:String}"
     if page.after is not None:
         parameters |= {"after": page.after[0], "after_id": page.after[1]}
-        condition += " AND (start_time, trace_id) > (fromUnixTimestamp64Nano({after:Int64}, 'UTC'), {after_id:String})"
+        condition += (
+            " AND (start_time, trace_id) > (fromUnixTimestamp64Nano({after:Int64}, 'UTC'), {after_id:String})"
+        )
     heads: list[Head] = heads_where(
         store, condition, parameters, " ORDER BY start_time, trace_id LIMIT {rows:UInt32}"
     )

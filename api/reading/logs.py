@@ -37,7 +37,11 @@ class LogQuery:
 def log_page(store: Store, asked: LogQuery) -> tuple[list[Document], str | None]:
     """The rows of a page and the cursor of the next one."""
     page = asked.page
-    parameters: dict[str, Any] = {"project": asked.project, "rows": page.limit + 1, **page.window.parameters()}
+    parameters: dict[str, Any] = {
+        "project": asked.project,
+        "rows": page.limit + 1,
+        **page.window.parameters(),
+    }
     conditions = [MINE, _TIMES]
     for name in ("trace_id", "span_id"):
         if value := getattr(asked, name):

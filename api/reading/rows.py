@@ -23,9 +23,7 @@ SPAN_TYPES: Mapping[str, Type] = {column.name: parsed(column.clickhouse) for col
 _TEXT = parsed("String")
 
 MINE = "project = {project:String}"
-IN_WINDOW = (
-    "start_time >= fromUnixTimestamp64Nano({start:Int64}, 'UTC') AND start_time < fromUnixTimestamp64Nano({end:Int64}, 'UTC')"
-)
+IN_WINDOW = "start_time >= fromUnixTimestamp64Nano({start:Int64}, 'UTC') AND start_time < fromUnixTimestamp64Nano({end:Int64}, 'UTC')"
 
 
 def query(store: Store, sql: str, parameters: Parameters) -> pa.Table:

@@ -13,11 +13,12 @@ from schemas.ports import Store
 
 KIND = "scores"
 COLUMNS = tuple(name for name in SCORE_SCHEMA.names if name != "deleted")
-TYPES = {"created_at": parsed("DateTime64(9, 'UTC')"), "metadata": parsed("Map(LowCardinality(String), String)")}
+TYPES = {
+    "created_at": parsed("DateTime64(9, 'UTC')"),
+    "metadata": parsed("Map(LowCardinality(String), String)"),
+}
 _SEEN = "NOT deleted"
-_TIMES = (
-    "created_at >= fromUnixTimestamp64Nano({start:Int64}, 'UTC') AND created_at < fromUnixTimestamp64Nano({end:Int64}, 'UTC')"
-)
+_TIMES = "created_at >= fromUnixTimestamp64Nano({start:Int64}, 'UTC') AND created_at < fromUnixTimestamp64Nano({end:Int64}, 'UTC')"
 NARROWED = ("name", "source", "trace_id", "span_id", "session_id", "evaluator", "experiment")
 """Columns by whose value a list can be narrowed."""
 
@@ -37,7 +38,9 @@ def score_page(store: Store, asked: ScoreQuery) -> tuple[list[Document], str | N
     parameters = {"project": asked.project, "rows": page.limit + 1, **page.window.parameters(), **asked.equal}
     conditions = [MINE, _SEEN, _TIMES, *(f"{name} = {{{name}:String}}" for name in asked.equal)]
     if page.after is not None:
-        conditions.append("(created_at, id) < (fromUnixTimestamp64Nano({after:Int64}, 'UTC'), {after_id:String})")
+        conditions.append(
+            "(created_at, id) < (fromUnixTimestamp64Nano({after:Int64}, 'UTC'), {after_id:String})"
+        )
         parameters |= {"after": page.after[0], "after_id": page.after[1]}
     table = query(
         store,

@@ -18,7 +18,16 @@ from schemas.spans import PUBLIC
 
 KIND = "spans"
 BULKY = frozenset(
-    {"attributes", "resource_attributes", "events", "links", "tool_definitions", "documents", "usage_raw", "response_format"}
+    {
+        "attributes",
+        "resource_attributes",
+        "events",
+        "links",
+        "tool_definitions",
+        "documents",
+        "usage_raw",
+        "response_format",
+    }
 )
 """Columns that a list leaves out."""
 LISTED = tuple(column.name for column in PUBLIC if column.name not in BULKY)
@@ -92,13 +101,19 @@ def _places(store: Store, asked: SpanQuery) -> list[Place]:
 
 def _conditions(asked: SpanQuery) -> tuple[list[str], dict[str, Any]]:
     page = asked.page
-    parameters: dict[str, Any] = {"project": asked.project, "rows": page.limit + 1, **page.window.parameters()}
+    parameters: dict[str, Any] = {
+        "project": asked.project,
+        "rows": page.limit + 1,
+        **page.window.parameters(),
+    }
     conditions = [MINE, IN_WINDOW]
     if page.after is not None:
         parameters |= {"after": page.after[0], "after_trace": page.after[1], "after_span": page.after[2]}
         last = "fromUnixTimestamp64Nano({after:Int64}, 'UTC')"
         conditions.append(f"start_time <= {last}")
-        conditions.append(f"(start_time, trace_id, span_id) < ({last}, {{after_trace:String}}, {{after_span:String}})")
+        conditions.append(
+            f"(start_time, trace_id, span_id) < ({last}, {{after_trace:String}}, {{after_span:String}})"
+        )
     if asked.filter is not None:
         conditions.append(f"({asked.filter.sql})")
     if asked.search is not None:

@@ -29,7 +29,9 @@ def matches(filter: TraceFilter | None, search: Search | None) -> Matches:
     if filter is not None:
         selects += _filtered(filter)
     if search is not None:
-        selects.append(f"SELECT s.trace_id FROM spans_raw AS s FINAL WHERE {_SINCE} AND {search.condition('s')}")
+        selects.append(
+            f"SELECT s.trace_id FROM spans_raw AS s FINAL WHERE {_SINCE} AND {search.condition('s')}"
+        )
     sql = "".join(f" AND trace_id IN ({select})" for select in selects)
     return Matches(sql, search.parameters() if search else {})
 

@@ -17,7 +17,8 @@ _RANK = "(source IN ('human', 'user'), created_at, id)"
 
 def scores_of(store: Store, project: str, traces: Sequence[str]) -> dict[str, Scores]:
     """By trace, by name: `value` is the mean over the trace and its spans of each one's newest score, `label` the newest,
-    `count` how many of them carry one."""
+    `count` how many of them carry one.
+    """
     if not traces:
         return {}
     each = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from api.paging import Page, next_cursor
 from api.reading.rows import IN_WINDOW, MINE, Document, documents, integers, query, short
@@ -66,20 +66,26 @@ def rows_of(store: Store, project: str, heads: Sequence[Head]) -> list[Document]
     rows = {row["trace_id"]: row for row in found}
     scored = scores_of(store, project, [head.trace_id for head in heads])
     return [
-        rows[head.trace_id] | {"scores": scored.get(head.trace_id, {})} for head in heads if head.trace_id in rows
+        rows[head.trace_id] | {"scores": scored.get(head.trace_id, {})}
+        for head in heads
+        if head.trace_id in rows
     ]
 
 
 def of_heads(prefix: str = "") -> str:
     """The condition that a span belongs to these traces, with the parameters of `head_parameters`; reads only their places."""
-    buckets = "arrayMap(bucket -> fromUnixTimestamp64Milli(bucket, 'UTC'), {buckets:Array(Int64)})"
-    return f"{prefix}_bucket IN ({buckets}) AND {prefix}trace_id IN {{traces:Array(String)}}"
+    return f"{prefix}_bucket IN {{buckets:Array(DateTime64(3, 'UTC'))}} AND {prefix}trace_id IN {{traces:Array(String)}}"
 
 
 def head_parameters(project: str, heads: Sequence[Head]) -> dict[str, object]:
     """Parameters for `of_heads`."""
-    buckets = sorted({head.bucket for head in heads})
+    buckets = [moment_of(bucket) for bucket in sorted({head.bucket for head in heads})]
     return {"project": project, "buckets": buckets, "traces": [head.trace_id for head in heads]}
+
+
+def moment_of(milliseconds: int) -> datetime:
+    """A bucket as a moment, without the rounding of floats."""
+    return datetime.fromtimestamp(milliseconds // 1000, UTC) + timedelta(milliseconds=milliseconds % 1000)
 
 
 def head_of(store: Store, project: str, trace_id: str) -> Head | None:
@@ -118,7 +124,9 @@ def _heads_since(store: Store, asked: TraceQuery, narrowed: Matches, start: int)
     if page.after is not None:
         parameters |= {"after": page.after[0], "after_id": page.after[1]}
         condition += " AND start_time <= fromUnixTimestamp64Nano({after:Int64}, 'UTC')"
-        condition += " AND (start_time, trace_id) < (fromUnixTimestamp64Nano({after:Int64}, 'UTC'), {after_id:String})"
+        condition += (
+            " AND (start_time, trace_id) < (fromUnixTimestamp64Nano({after:Int64}, 'UTC'), {after_id:String})"
+        )
     tail = f"{narrowed.sql} ORDER BY start_time DESC, trace_id DESC LIMIT {{rows:UInt32}}"
     return heads_where(store, condition, parameters, tail)
 
@@ -136,7 +144,9 @@ def _starts(page: Page, now: datetime) -> Iterator[int]:
     yield page.window.start
 
 
-def _add_snippets(store: Store, project: str, search: Search, heads: Sequence[Head], rows: list[Document]) -> None:
+def _add_snippets(
+    store: Store, project: str, search: Search, heads: Sequence[Head], rows: list[Document]
+) -> None:
     """Puts beside each row what its first matching span says around the words."""
     if not heads:
         return

@@ -19,6 +19,7 @@ import uvicorn
 from api.app import create_app
 from api.context import ApiContext, Readiness
 from api.roots.adapters import Adapters, opened
+from api.roots.memory import keep_pages
 from api.roots.pipeline import Pipeline
 from ingest.admission import Budget
 from ingest.asgi import OtlpMiddleware
@@ -56,6 +57,7 @@ def run(settings: Settings) -> int:
         stream=sys.stderr,
     )
     sys.setswitchinterval(_SWITCH_SECONDS)
+    keep_pages()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_serve(settings))
 

@@ -22,7 +22,9 @@ KIND = "projects"
 
 
 @router.get("/api/v1/projects", response_model=Page[ProjectDocument])
-async def list_projects(state: InState, principal: Caller, limit: Limit = PAGE, cursor: Cursor = None) -> Response:
+async def list_projects(
+    state: InState, principal: Caller, limit: Limit = PAGE, cursor: Cursor = None
+) -> Response:
     """The projects by name; a project key sees its own."""
     asked = page_of(KIND, limit, cursor, width=1)
     if principal.project is not None:
@@ -51,7 +53,9 @@ async def get_project(scope: InProject) -> Response:
 @router.get(f"{PROJECT_PATH}/status", response_model=Status)
 async def get_status(
     scope: InProject,
-    usage: Annotated[bool, Query(description="Count uncounted_usage too, which reads all spans with tokens.")] = True,
+    usage: Annotated[
+        bool, Query(description="Count uncounted_usage too, which reads all spans with tokens.")
+    ] = True,
 ) -> Response:
     """The counters of the project: they add up at every moment."""
     now = await snapshot(scope.context.log)

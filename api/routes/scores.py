@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
-
 from pydantic import Discriminator, Field, Tag
 
 from api.answers import answer, page
@@ -22,7 +21,9 @@ from schemas.errors import NotFound
 router = APIRouter(prefix=f"{PROJECT_PATH}/scores", tags=["scores"], route_class=IdempotentRoute)
 OneScore = Annotated[NewScore, Tag(f"{UNION}one")]
 ManyScores = Annotated[list[NewScore], Field(min_length=1, max_length=MAX_SCORES), Tag(f"{UNION}list")]
-Scores = Annotated[OneScore | ManyScores, Discriminator(lambda body: f"{UNION}{'list' if isinstance(body, list) else 'one'}")]
+Scores = Annotated[
+    OneScore | ManyScores, Discriminator(lambda body: f"{UNION}{'list' if isinstance(body, list) else 'one'}")
+]
 Text = Annotated[str, Query(max_length=1000)]
 Source = Literal["", "judge", "detector", "code", "human", "user", "client"]
 

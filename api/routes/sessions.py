@@ -10,7 +10,15 @@ from api.answers import answer, page
 from api.dependencies import PAGE, PROJECT_PATH, Cursor, FilterText, InProject, InWindow, Limit, Scope
 from api.models import Page, Session, SessionRow, UserRow
 from api.paging import Window, page_of
-from api.reading.groups import SESSION_ROWS, SESSION_TRACES, USER_ROWS, Group, group_page, session_of, session_traces
+from api.reading.groups import (
+    SESSION_ROWS,
+    SESSION_TRACES,
+    USER_ROWS,
+    Group,
+    group_page,
+    session_of,
+    session_traces,
+)
 from schemas.errors import NotFound
 
 router = APIRouter(prefix=PROJECT_PATH, tags=["sessions"])

@@ -8,7 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from api.answers import answer, page
-from api.dependencies import PAGE, PROJECT_PATH, Cursor, FilterText, InProject, InWindow, Limit, Scope, SearchText
+from api.dependencies import (
+    PAGE,
+    PROJECT_PATH,
+    Cursor,
+    FilterText,
+    InProject,
+    InWindow,
+    Limit,
+    Scope,
+    SearchText,
+)
 from api.models import Page, Span, SpanQueryRequest, SpanRow
 from api.paging import Window, page_of, window_of
 from api.reading.search import search_of
@@ -28,7 +38,9 @@ async def list_spans(
     cursor: Cursor = None,
 ) -> Response:
     """Spans, newest first, without their bulky columns."""
-    return await _listed(scope, window, SpanQueryRequest(filter=filter, search=search, limit=limit, cursor=cursor))
+    return await _listed(
+        scope, window, SpanQueryRequest(filter=filter, search=search, limit=limit, cursor=cursor)
+    )
 
 
 @router.post("/spans/query", response_model=Page[SpanRow])
@@ -42,10 +54,14 @@ async def query_spans(scope: InProject, body: SpanQueryRequest) -> Response:
 async def get_span(
     scope: InProject,
     span_id: Annotated[
-        str, Path(pattern="^[0-9a-f]{16}$", description="16 lower-case hex digits.", examples=["00f067aa0ba902b7"])
+        str,
+        Path(
+            pattern="^[0-9a-f]{16}$", description="16 lower-case hex digits.", examples=["00f067aa0ba902b7"]
+        ),
     ],
     trace_id: Annotated[
-        str | None, Query(pattern="^[0-9a-f]{32}$", description="Its trace; a span id alone may be that of several.")
+        str | None,
+        Query(pattern="^[0-9a-f]{32}$", description="Its trace; a span id alone may be that of several."),
     ] = None,
 ) -> Response:
     """A span, whole, whenever it was. Without its trace id the newest of that id, which takes longer to find."""

@@ -15,7 +15,7 @@ from schemas.ports import ReadLimits, Store
 from schemas.settings import Settings
 
 router = APIRouter(prefix=PROJECT_PATH, tags=["sql"])
-_OTHERS = {str(format): {} for format in Format if format is not Format.JSON}
+_OTHERS: dict[str, dict[str, object]] = {str(format): {} for format in Format if format is not Format.JSON}
 
 
 @router.post("/sql", response_model=SqlAnswer, responses={200: {"content": _OTHERS}})

@@ -11,7 +11,17 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.answers import answer, page
-from api.dependencies import PAGE, PROJECT_PATH, Cursor, FilterText, InProject, InWindow, Limit, Scope, SearchText
+from api.dependencies import (
+    PAGE,
+    PROJECT_PATH,
+    Cursor,
+    FilterText,
+    InProject,
+    InWindow,
+    Limit,
+    Scope,
+    SearchText,
+)
 from api.models import Page, Trace, TraceRow
 from api.paging import page_of
 from api.reading.follow import Follower, events
@@ -28,7 +38,11 @@ _log = logging.getLogger(__name__)
 EVENT_STREAM = "text/event-stream"
 TraceIdPath = Annotated[
     str,
-    Path(pattern="^[0-9a-f]{32}$", description="32 lower-case hex digits.", examples=["4bf92f3577b34da6a3ce929d0e0e4736"]),
+    Path(
+        pattern="^[0-9a-f]{32}$",
+        description="32 lower-case hex digits.",
+        examples=["4bf92f3577b34da6a3ce929d0e0e4736"],
+    ),
 ]
 
 
@@ -51,7 +65,9 @@ async def list_traces(
 
     With `Accept: text/event-stream` new traces are sent as they appear, until the client leaves.
     """
-    judged = await scope.work.short.run(scope.state.vetter.trace_filter, filter) if filter is not None else None
+    judged = (
+        await scope.work.short.run(scope.state.vetter.trace_filter, filter) if filter is not None else None
+    )
     if EVENT_STREAM in request.headers.get("accept", ""):
         follower = Follower(scope.context.store, scope.project, _since(scope, last_event_id), judged)
         stream = events(follower, scope.work.short, time.monotonic)
@@ -107,7 +123,9 @@ def _since(scope: Scope, last_event_id: str | None) -> int:
     """Arrivals after this (ms since 1970) are new to the client."""
     if last_event_id is None:
         return int(scope.context.clock.now().timestamp() * 1000)
-    if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) <= len("1700000000000")):
+    if not (
+        last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) <= len("1700000000000")
+    ):
         problem = FieldProblem("Last-Event-ID", "must be the id of an event of this stream")
         raise InvalidRequest("Last-Event-ID is not one of this stream", errors=(problem,))
     return int(last_event_id)

@@ -30,7 +30,9 @@ _READERS = {
     "application/jsonl": ndjson_spans,
     "application/vnd.apache.parquet": parquet_spans,
 }
-_CONTENT = {str(format.media_type): {"schema": {"type": "string", "format": "binary"}} for format in ExportFormat}
+_CONTENT = {
+    str(format.media_type): {"schema": {"type": "string", "format": "binary"}} for format in ExportFormat
+}
 
 
 @router.get("/export", response_class=StreamingResponse, responses={200: {"content": _CONTENT}})

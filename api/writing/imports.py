@@ -28,7 +28,11 @@ _REQUIRED = ("trace_id", "span_id", "start_time", "end_time")
 _OURS = {"project", "usage_counted"}
 """Exported columns that are decided again: by the path, and by the span writer."""
 _FILLED = [field for field in NORMALISED if BY_NAME[field.name].public and field.name not in _OURS]
-_PATTERNS = {"trace_id": r"^[0-9a-f]{32}$", "span_id": r"^[0-9a-f]{16}$", "parent_span_id": r"^([0-9a-f]{16})?$"}
+_PATTERNS = {
+    "trace_id": r"^[0-9a-f]{32}$",
+    "span_id": r"^[0-9a-f]{16}$",
+    "parent_span_id": r"^([0-9a-f]{16})?$",
+}
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 _CHOICES = {"kind": KINDS, "status": STATUSES}
 
@@ -45,7 +49,9 @@ def ndjson_spans(body: bytes) -> pa.Table:
                 if len(problems) >= MAX_PROBLEMS:
                     break
     _refuse(problems)
-    return pa.table([_array(field, [row[field.name] for row in rows]) for field in _FILLED], schema=pa.schema(_FILLED))
+    return pa.table(
+        [_array(field, [row[field.name] for row in rows]) for field in _FILLED], schema=pa.schema(_FILLED)
+    )
 
 
 def parquet_spans(body: bytes) -> pa.Table:
@@ -54,7 +60,13 @@ def parquet_spans(body: bytes) -> pa.Table:
         table = pq.read_table(io.BytesIO(body), use_threads=False)
         missing = [name for name in _REQUIRED if name not in table.column_names]
         _refuse([FieldProblem(name, "this column is missing") for name in missing])
-        _refuse([FieldProblem(n, "a column twice") for n in set(table.column_names) if table.column_names.count(n) > 1])
+        _refuse(
+            [
+                FieldProblem(n, "a column twice")
+                for n in set(table.column_names)
+                if table.column_names.count(n) > 1
+            ]
+        )
         columns = [_column(table, field) for field in _FILLED]
         found = pa.table(columns, schema=pa.schema(_FILLED))
         found.validate(full=True)
@@ -67,7 +79,9 @@ def entry_of(project: str, spans: pa.Table, now: datetime) -> Entry:
     """The rows as canonical records of the project. Raises InvalidRequest naming rows that no span can be."""
     _refuse(_wrong_rows(spans, now))
     rows = len(spans)
-    attributes = pc.list_value_length(spans["attributes"].cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())]))))
+    attributes = pc.list_value_length(
+        spans["attributes"].cast(pa.list_(pa.struct([("key", pa.string()), ("value", pa.string())])))
+    )
     columns: dict[str, Any] = {name: spans[name] for name in spans.column_names} | {
         "project": pa.array([project] * rows, pa.string()),
         "_trace_metadata": pa.array([[]] * rows, NORMALISED.field("_trace_metadata").type),
@@ -86,13 +100,17 @@ def _wrong_rows(spans: pa.Table, now: datetime) -> list[FieldProblem]:
     start = spans["start_time"].cast(pa.int64())
     checks = {name: pc.match_substring_regex(spans[name], pattern) for name, pattern in _PATTERNS.items()}
     checks |= {name: pc.is_in(spans[name], pa.array(values)) for name, values in _CHOICES.items()}
-    checks["start_time"] = pc.and_(pc.greater_equal(start, int(EARLIEST.timestamp()) * 10**9), pc.less_equal(start, latest))
+    checks["start_time"] = pc.and_(
+        pc.greater_equal(start, int(EARLIEST.timestamp()) * 10**9), pc.less_equal(start, latest)
+    )
     checks["trace_id or span_id"] = pc.and_(
         pc.not_equal(spans["trace_id"], "0" * 32), pc.not_equal(spans["span_id"], "0" * 16)
     )
     for name, right in checks.items():
         bad = pc.indices_nonzero(pc.invert(pc.fill_null(right, False)))
-        problems += [FieldProblem(f"row {row + 1}", f"{name} is not that of a span") for row in bad.to_pylist()[:3]]
+        problems += [
+            FieldProblem(f"row {row + 1}", f"{name} is not that of a span") for row in bad.to_pylist()[:3]
+        ]
     return problems[:MAX_PROBLEMS]
 
 

@@ -27,7 +27,9 @@ _UINT32 = 2**32 - 1
 class NewScore(Request):
     """A score of a span, a trace, a session, a dataset item or an experiment. The same `id` again replaces it."""
 
-    id: str = Field("", max_length=200, pattern=r"^[^/\x00-\x1f]*$", description="Chosen by the server when missing.")
+    id: str = Field(
+        "", max_length=200, pattern=r"^[^/\x00-\x1f]*$", description="Chosen by the server when missing."
+    )
     name: str = Field(min_length=1, max_length=200, examples=["helpfulness"])
     trace_id: TraceId = Field("", examples=["4bf92f3577b34da6a3ce929d0e0e4736"])
     span_id: SpanId = ""
@@ -78,7 +80,12 @@ class NewScore(Request):
     @property
     def target_type(self) -> str:
         """What is scored: the narrowest target named."""
-        names = {"span": self.span_id, "trace": self.trace_id, "session": self.session_id, "dataset_item": self.dataset_item}
+        names = {
+            "span": self.span_id,
+            "trace": self.trace_id,
+            "session": self.session_id,
+            "dataset_item": self.dataset_item,
+        }
         return next((kind for kind, id in names.items() if id), "experiment")
 
 
@@ -86,20 +93,31 @@ def row_of(score: NewScore, project: str, now: datetime) -> dict[str, Any]:
     """The row of a score."""
     cost = None if score.cost is None else Decimal(repr(score.cost)).quantize(Decimal(1).scaleb(-15))
     given = score.model_dump(exclude={"metadata", "cost", "created_at", "id"})
-    return blank_score() | given | {
-        "project": project,
-        "id": score.id or uuid.uuid4().hex,
-        "target_type": score.target_type,
-        "cost": cost,
-        "metadata": list(score.metadata.items()),
-        "created_at": (score.created_at or now).astimezone(UTC),
-    }
+    return (
+        blank_score()
+        | given
+        | {
+            "project": project,
+            "id": score.id or uuid.uuid4().hex,
+            "target_type": score.target_type,
+            "cost": cost,
+            "metadata": list(score.metadata.items()),
+            "created_at": (score.created_at or now).astimezone(UTC),
+        }
+    )
 
 
 def tombstone(document: dict[str, Any], now: datetime) -> dict[str, Any]:
     """The row that deletes a stored score."""
-    kept = {name: document[name] for name in ("project", "id", "name", "target_type", "trace_id", "span_id", "session_id")}
-    return blank_score() | kept | {"source": document["source"], "created_at": now.astimezone(UTC), "deleted": True}
+    kept = {
+        name: document[name]
+        for name in ("project", "id", "name", "target_type", "trace_id", "span_id", "session_id")
+    }
+    return (
+        blank_score()
+        | kept
+        | {"source": document["source"], "created_at": now.astimezone(UTC), "deleted": True}
+    )
 
 
 def entry_of(project: str, rows: Sequence[dict[str, Any]]) -> Entry:

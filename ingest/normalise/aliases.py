@@ -238,9 +238,13 @@ TOOL_NAME = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "traceloop.ent
 TOOL_CALL_ID = ("gen_ai.tool.call.id", "ai.toolCall.id", "tool.id")
 
 TAGS = ("langfuse.trace.tags", "langfuse.tags", "tag.tags", "ai.telemetry.metadata.tags", "ai.settings.context.tags", "langsmith.span.tags", "logfire.tags", "tags")  # fmt: skip
+TAGS_INSIDE = "traceloop.entity.input"
+"""LangChain under OpenLLMetry sends its tags within this JSON only."""
 METADATA_JSON = "metadata"
 TRACE_METADATA_PREFIXES = ("langfuse.trace.metadata.", "ai.telemetry.metadata.", "ai.settings.context.", "traceloop.association.properties.", "langsmith.metadata.")  # fmt: skip
 SPAN_METADATA_PREFIXES = ("langfuse.observation.metadata.", "metadata.")
+RUN_METADATA_PREFIXES = ("ls_", "lc_", "langgraph_", "checkpoint_")
+"""What LangChain adds to the metadata of each run; it says nothing about the trace."""
 NO_METADATA_PREFIXES = (
     "langsmith.metadata.LANGSMITH_",
     "langsmith.metadata.LANGCHAIN_",

@@ -33,6 +33,8 @@ _FAMILY[[STRING, ARRAY, KVLIST, BYTES]], _FAMILY[[BOOL, INT, DOUBLE]], _FAMILY[E
     _SCALAR,
     _NOTHING,
 )
+_SMALL = 2_048
+"""Bytes of a value that is worth remembering."""
 _LENGTHS = ((1, 0, 0x7F), (2, 0x80, 0x3FFF), (3, 0x4000, 0x1FFFFF), (4, 0x200000, 0xFFFFFFF))
 
 
@@ -284,8 +286,8 @@ class AttributeTable:
 
 def _heads(size: Ints | Offsets) -> Ints:
     """Bytes of tag and length before a sized value."""
-    widths: Ints = np.searchsorted([most for _, _, most in _LENGTHS], size, side="left")
-    return widths + 2
+    widths = np.searchsorted([most for _, _, most in _LENGTHS], size, side="left")
+    return np.asarray(widths + 2, np.int64)
 
 
 def _slices(bounds: npt.NDArray[np.int32], data: npt.NDArray[np.uint8]) -> pa.Array:
@@ -313,7 +315,7 @@ def _varints(data: Octets, start: Offsets, stop: Offsets) -> Offsets:
     """Width of the length varint at each `start` that is followed by exactly that many bytes up to `stop`; 0: there is none."""
     rest = stop - start
     first = data[start]
-    width = ((first < 0x80) & (first == rest - 1)).astype(np.int32)
+    width: Offsets = ((first < 0x80) & (first == rest - 1)).astype(np.int32)
     long = np.nonzero(first >= 0x80)[0]
     if len(long):
         width[long] = _long_varints(data, start[long], rest[long])
@@ -402,6 +404,8 @@ def _regular(data: Octets, tag: Octets, start: Offsets, end: Offsets) -> bool:
     """Whether these bools, ints and doubles fill exactly their attribute."""
     size, last = end - start, data[end - 1]
     fits = (tag == INT) & (size >= 1) & (size <= 10) & (last < 0x80)
+    for k in range(int(np.where(fits, size, 0).max(initial=0)) - 1):
+        fits &= (tag != INT) | (size <= k + 1) | (data[np.minimum(start + k, end - 1)] >= 0x80)
     fits |= ((tag == BOOL) & (size == 1) & (last < 2)) | ((tag == DOUBLE) & (size == 8))
     return bool(fits.all())
 
@@ -417,8 +421,13 @@ def _number_text(value: float) -> bytes:
     return orjson.dumps(value) if np.isfinite(value) else repr(value).encode()
 
 
-@lru_cache(maxsize=4096)
 def _json_text(raw: bytes) -> bytes:
+    """A list, map or bytes as JSON; small ones are remembered."""
+    return _remembered(raw) if len(raw) <= _SMALL else to_json(lenient.plain(_any_value(raw)))
+
+
+@lru_cache(maxsize=4096)
+def _remembered(raw: bytes) -> bytes:
     return to_json(lenient.plain(_any_value(raw)))
 
 

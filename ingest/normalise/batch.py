@@ -59,9 +59,15 @@ class Batch:
 
     @cached_property
     def is_root(self) -> Mask:
-        """Spans without a parent."""
-        lengths = pc.binary_length(self.wire.parent_span_id).to_numpy(zero_copy_only=False)
-        return np.asarray(lengths == 0, np.bool_)
+        """Spans without a parent: its id is none, all zeros, of a wrong length, or the span's own."""
+        parents = self.wire.parent_span_id
+        rows = np.nonzero(pc.equal(pc.binary_length(parents), 8).to_numpy(zero_copy_only=False))[0]
+        result = np.ones(self.rows, np.bool_)
+        if len(rows):
+            taken, own = (ids.take(pa.array(rows)) for ids in (parents, self.wire.span_id))
+            void = pc.or_(pc.equal(taken, bytes(8)), pc.equal(taken, own))
+            result[rows] = void.to_numpy(zero_copy_only=False)
+        return result
 
 
 class Labels:

@@ -81,18 +81,26 @@ def _unscrubbed(column: pa.StringArray) -> pa.StringArray:
 
 def _tags(batch: Batch) -> pa.ListArray:
     chosen = batch.table.first(aliases.TAGS)
-    if (chosen < 0).all():
+    inside = batch.table.positions(aliases.TAGS_INSIDE)
+    if not len(inside) and (chosen < 0).all():
         return empty_list(batch.rows)
-    texts = batch.table.text(chosen)
-    lists = distinct(texts, _tag_list)
+    lists = distinct(batch.table.text(chosen), _tag_list)
+    for row, text in zip(
+        batch.table.owner[inside].tolist(), batch.table.text(inside).to_pylist(), strict=True
+    ):
+        if not lists[row] and '"tags"' in text and isinstance(tags := json_object(text).get("tags"), list):
+            lists[row] = _distinct_tags(tags)
     return pa.array(lists.tolist(), pa.list_(pa.string()))
 
 
 def _tag_list(text: str) -> list[str]:
     """A JSON list, or a comma-separated text, as distinct tags in order."""
     value = from_json(text)
-    items = [text_of(item) for item in value] if isinstance(value, list) else text.split(",")
-    return list(dict.fromkeys(tag for item in items if (tag := item.strip())))
+    return _distinct_tags(value if isinstance(value, list) else text.split(","))
+
+
+def _distinct_tags(items: list[Any]) -> list[str]:
+    return list(dict.fromkeys(tag for item in items if (tag := text_of(item).strip())))
 
 
 def _json_metadata(batch: Batch) -> dict[int, dict[str, Any]]:
@@ -100,8 +108,12 @@ def _json_metadata(batch: Batch) -> dict[int, dict[str, Any]]:
     found = batch.table.positions(aliases.METADATA_JSON)
     if not len(found):
         return {}
-    objects = distinct(batch.table.text(found), json_object)
+    objects = distinct(batch.table.text(found), _said)
     return {int(row): value for row, value in zip(batch.table.owner[found], objects, strict=True) if value}
+
+
+def _said(text: str) -> dict[str, Any]:
+    return {key: value for key, value in json_object(text).items() if value is not None}
 
 
 def _metadata(batch: Batch, blobs: dict[int, dict[str, Any]]) -> tuple[pa.MapArray, pa.MapArray]:
@@ -141,9 +153,11 @@ def _metadata_by_row(
         for row, text in zip(
             batch.table.owner[found].tolist(), batch.table.text(found).to_pylist(), strict=True
         ):
-            target[row] = {**{k: text_of(v) for k, v in json_object(text).items()}, **target[row]}
+            target[row] = {**{k: text_of(v) for k, v in _said(text).items()}, **target[row]}
     for row, blob in blobs.items():
-        of_trace[row] = {**{key: text_of(value) for key, value in blob.items()}, **of_trace[row]}
+        for key, value in blob.items():
+            target = of_span if key.startswith(aliases.RUN_METADATA_PREFIXES) else of_trace
+            target[row].setdefault(key, text_of(value))
     everything = [list({**t, **s}.items()) for t, s in zip(of_trace, of_span, strict=True)]
     return pa.array(everything, TEXT_MAP), pa.array([list(t.items()) for t in of_trace], TEXT_MAP)
 

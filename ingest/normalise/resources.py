@@ -11,6 +11,8 @@ from ingest import lenient
 from ingest.normalise import aliases
 from ingest.normalise.values import Irregular, text_of
 
+_SMALL = 16_384
+"""Bytes of a resource or scope that is worth remembering."""
 _PROJECT_KEYS = ("evalstream.project", "openinference.project.name")
 
 
@@ -39,9 +41,13 @@ class Scope:
     attributes: Mapping[str, str]
 
 
-@lru_cache(maxsize=1024)
 def resource_of(raw: bytes) -> Resource:
     """Raises Irregular when the bytes are no Resource."""
+    return _resource(raw) if len(raw) <= _SMALL else _resource.__wrapped__(raw)
+
+
+@lru_cache(maxsize=1024)
+def _resource(raw: bytes) -> Resource:
     found = _texts(_parsed(lenient.Resource, raw))
     return Resource(
         found,
@@ -52,9 +58,13 @@ def resource_of(raw: bytes) -> Resource:
     )
 
 
-@lru_cache(maxsize=1024)
 def scope_of(raw: bytes) -> Scope:
     """Raises Irregular when the bytes are no InstrumentationScope."""
+    return _scope(raw) if len(raw) <= _SMALL else _scope.__wrapped__(raw)
+
+
+@lru_cache(maxsize=1024)
+def _scope(raw: bytes) -> Scope:
     message = _parsed(lenient.Scope, raw)
     return Scope(lenient.text(message.name), lenient.text(message.version), _texts(message))
 

@@ -6,10 +6,11 @@ JSON) is read span by span.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,9 @@ from schemas.spans import NORMALISED, TIME
 
 _HEX = np.frombuffer("".join(f"{i:02x}" for i in range(256)).encode(), np.uint8).reshape(256, 2)
 _COST = pa.decimal128(38, 15)
+_MONEY = Context(prec=38)
+_MOST_UINT32 = 2**32 - 1
+_SPAN_ID = re.compile("[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +114,16 @@ def hexadecimal(ids: pa.Array, width: int) -> pa.StringArray:
 
 
 def _parents(batch: Batch) -> pa.StringArray:
-    """Parent ids; '' for none, all zeros, the span itself, or an id of a wrong length."""
-    ids = batch.wire.parent_span_id
-    rows = np.nonzero(pc.equal(pc.binary_length(ids), 8).to_numpy(zero_copy_only=False))[0]
+    """Parent ids; '' on roots."""
+    ids, rows = batch.wire.parent_span_id, np.nonzero(~batch.is_root)[0]
     if not len(rows):
         return constant("", batch.rows)
-    taken = ids.take(pa.array(rows)) if len(rows) < batch.rows else ids
+    if len(rows) == batch.rows:
+        return hexadecimal(ids, 8)
     place = np.full(batch.rows, -1, np.int64)
     place[rows] = np.arange(len(rows))
-    void = pc.or_(pc.equal(taken, bytes(8)), pc.equal(taken, batch.wire.span_id.take(pa.array(rows))))
-    place[rows[void.to_numpy(zero_copy_only=False)]] = -1
-    return pc.fill_null(hexadecimal(taken, 8).take(pa.array(place, mask=place < 0)), "")
+    texts = hexadecimal(ids.take(pa.array(rows)), 8)
+    return pc.fill_null(texts.take(pa.array(place, mask=place < 0)), "")
 
 
 def _scalars(batch: Batch, kinds: Labels, events: dict[int, list[SpanEvent]]) -> dict[str, pa.Array]:
@@ -143,7 +146,7 @@ def _scalars(batch: Batch, kinds: Labels, events: dict[int, list[SpanEvent]]) ->
         if cost.null_count < len(cost)
         else constant("", batch.rows),
         "price_version": constant("", batch.rows),
-        "_attribute_count": pa.array(sent.astype(np.uint32)),
+        "_attribute_count": pa.array(np.minimum(sent, _MOST_UINT32).astype(np.uint32)),
         "_title": _title(batch),
     }
 
@@ -166,12 +169,12 @@ def _cost(batch: Batch) -> pa.Array:
         numbers = batch.table.numbers(chosen)
         values = {int(row): Decimal(repr(float(numbers[row]))) for row in np.nonzero(numbers > 0)[0]}
     found = batch.table.positions(aliases.COST_JSON)
-    failed = batch.wire.status_code == 2
+    failed = timing.failed(batch)
     for row, text in zip(batch.table.owner[found].tolist(), batch.table.text(found).to_pylist(), strict=True):
         total = json_object(text).get("total")
-        if isinstance(total, int | float) and total >= 0 and not failed[row]:
+        if isinstance(total, int | float) and not isinstance(total, bool) and total >= 0 and not failed[row]:
             values[row] = Decimal(repr(total))
-    fitting = {row: value.quantize(Decimal("1e-15")) for row, value in values.items() if value < 10**20}
+    fitting = {r: v.quantize(Decimal("1e-15"), context=_MONEY) for r, v in values.items() if v < 10**20}
     return overlay(pa.nulls(batch.rows, _COST), list(fitting), list(fitting.values()))
 
 
@@ -219,7 +222,7 @@ def _pending(batch: Batch, columns: dict[str, pa.Array]) -> None:
     )
     real = [parents[row].as_py().lower() for row in rows]
     columns["parent_span_id"] = overlay(
-        columns["parent_span_id"], rows, ["" if set(p) <= {"0"} else p for p in real]
+        columns["parent_span_id"], rows, [p if _SPAN_ID.fullmatch(p) and p != "0" * 16 else "" for p in real]
     )
     columns["_attribute_count"] = overlay(columns["_attribute_count"], rows, [0] * len(rows))
     for name in ("input_tokens", "output_tokens", "total_tokens"):

@@ -36,22 +36,29 @@ def time_columns(start: npt.NDArray[np.uint64], end: npt.NDArray[np.uint64]) -> 
 
 def status_columns(batch: Batch, events: dict[int, list[SpanEvent]]) -> dict[str, pa.Array]:
     """status, status_message, error_type. Only spans that failed or carry a message are looked at closely."""
-    code = np.clip(batch.wire.status_code, 0, 2)
-    if "langfuse.observation.level" in batch.table:
-        level = batch.text(("langfuse.observation.level",))
-        code = np.where(pc.equal(level, "ERROR").to_numpy(zero_copy_only=False), 2, code)
+    # a code of a later protocol says nothing to us
+    code = np.where(failed(batch), 2, np.where(batch.wire.status_code == 1, 1, 0))
     said = pc.binary_length(batch.wire.status_message).to_numpy(zero_copy_only=False) > 0
     noted = batch.table.has("langfuse.observation.status_message") | said | (code == 2)
     rows = np.nonzero(noted)[0].tolist()
     errors = [_error(batch, row, events.get(row, [])) for row in rows]
-    failed = [(row, kind) for row, (_, kind) in zip(rows, errors, strict=True) if code[row] == 2]
+    typed = [(row, kind) for row, (_, kind) in zip(rows, errors, strict=True) if code[row] == 2]
     return {
         "status": pa.array(STATUSES, pa.string()).take(pa.array(code)),
         "status_message": overlay(constant("", batch.rows), rows, [message for message, _ in errors]),
         "error_type": overlay(
-            batch.text(aliases.TEXTS["error_type"]), [row for row, _ in failed], [kind for _, kind in failed]
+            batch.text(aliases.TEXTS["error_type"]), [row for row, _ in typed], [kind for _, kind in typed]
         ),
     }
+
+
+def failed(batch: Batch) -> Mask:
+    """Spans with the status ERROR, or Langfuse's level of that name (its JS SDK sets no status)."""
+    result: Mask = batch.wire.status_code == 2
+    if "langfuse.observation.level" in batch.table:
+        level = batch.text(("langfuse.observation.level",))
+        result = result | pc.equal(level, "ERROR").to_numpy(zero_copy_only=False)
+    return result
 
 
 def _error(batch: Batch, row: int, events: list[SpanEvent]) -> tuple[str, str]:

@@ -20,7 +20,8 @@ from ingest.normalise.usage_json import Reported, reported
 from schemas.spans import USAGE_MAP
 
 Numbers = npt.NDArray[np.float64]
-_LARGEST = float(2**53)
+_LARGEST = float(2**48)
+"""More tokens than any call can have; the sum of all parts is still exact in a float."""
 _FLAGS = ("invalid", "exclusive_input", "clamped", "total_mismatch", "total_only")
 
 
@@ -99,7 +100,7 @@ def _sent(batch: Batch, flags: npt.NDArray[np.int64]) -> Sent:
     sent = Sent(**{name: _numbers(batch, keys, flags) for name, keys in _KEYS.items()})
     short = _numbers(batch, aliases.CACHE_WRITE_5M_TOKENS, flags)
     untold = np.isnan(sent.cache_write) & ~(np.isnan(short) & np.isnan(sent.cache_write_1h))
-    sent.cache_write[untold] = (np.nan_to_num(short) + np.nan_to_num(sent.cache_write_1h))[untold]
+    sent.cache_write[untold] = (_known(short) + _known(sent.cache_write_1h))[untold]
     for key in reversed(aliases.USAGE_JSON):
         found = batch.table.positions(key)
         for row, text in zip(batch.table.owner[found], batch.table.text(found).to_pylist(), strict=True):
@@ -124,7 +125,7 @@ def _merge(sent: Sent, row: int, found: Reported | None, *, wins: bool) -> None:
     for item in fields(Sent):
         value, column = getattr(found, item.name), getattr(sent, item.name)
         if value is not None and 0 <= value <= _LARGEST and (wins or np.isnan(column[row])):
-            column[row] = value
+            column[row] = np.floor(value)
 
 
 def _canonical(sent: Sent, flags: npt.NDArray[np.int64], kinds: Labels) -> dict[str, pa.Array]:
@@ -132,20 +133,18 @@ def _canonical(sent: Sent, flags: npt.NDArray[np.int64], kinds: Labels) -> dict[
     embedded = only_total & kinds.is_any(("embedding",))
     sent.input[embedded] = sent.total[embedded]
     flags[only_total & ~embedded] |= 16
-    read, write, reasoning = (
-        np.nan_to_num(part) for part in (sent.cache_read, sent.cache_write, sent.reasoning)
-    )
+    read, write, reasoning = (_known(part) for part in (sent.cache_read, sent.cache_write, sent.reasoning))
     knows_input = ~np.isnan(sent.input) | (read + write > 0)
     knows_output = ~np.isnan(sent.output) | (reasoning > 0)
-    inclusive, output = np.nan_to_num(sent.input), np.nan_to_num(sent.output)
+    inclusive, output = _known(sent.input), _known(sent.output)
     exclusive = knows_input & (read + write > inclusive)
     flags[exclusive & ~np.isnan(sent.input)] |= 2
     inclusive[exclusive] += (read + write)[exclusive]
     flags[(reasoning > output) & ~np.isnan(sent.output)] |= 4
     output = np.maximum(output, reasoning)
-    in_audio = np.minimum(np.nan_to_num(sent.input_audio), inclusive - read - write)
-    out_audio = np.minimum(np.nan_to_num(sent.output_audio), output - reasoning)
-    long_write = np.minimum(np.nan_to_num(sent.cache_write_1h), write)
+    in_audio = np.minimum(_known(sent.input_audio), inclusive - read - write)
+    out_audio = np.minimum(_known(sent.output_audio), output - reasoning)
+    long_write = np.minimum(_known(sent.cache_write_1h), write)
     total = inclusive + output
     known = knows_input | knows_output
     flags[known & ~np.isnan(sent.total) & (sent.total != total)] |= 8
@@ -165,6 +164,11 @@ def _canonical(sent: Sent, flags: npt.NDArray[np.int64], kinds: Labels) -> dict[
         "usage": _vector(parts),
         "usage_flags": _flag_lists(flags),
     }
+
+
+def _known(values: Numbers) -> Numbers:
+    """The numbers with 0 for unknown."""
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def _counts(values: Numbers, known: npt.NDArray[np.bool_]) -> pa.Array:

@@ -17,7 +17,6 @@ from typing import Protocol
 
 from tests.bench.payload import Payload, Request
 
-_TRIES = 500
 _LONGEST_WAIT = 2.0
 
 
@@ -25,7 +24,9 @@ _LONGEST_WAIT = 2.0
 class Order:
     """What a client does: for `seconds`, or until `requests` are acknowledged, at most `rate` requests a second (0: as fast as answered).
 
-    `sdk` replays the real exports of one SDK (or `*`) in the place of synthetic spans; `number` tells clients apart.
+    `sdk` replays the real exports of one SDK (or `*`: of all) in the place of synthetic spans, in requests of `spans` or, with
+    `as_sent`, as its exporter cut and encoded them. `number` tells clients apart.
+    A request is given up after `tries` attempts, and the client with it.
     """
 
     port: int
@@ -34,10 +35,10 @@ class Order:
     requests: int = 0
     rate: float = 0.0
     spans: int = 500
-    path: str = "/v1/traces"
     headers: Mapping[str, str] = field(default_factory=dict)
     sdk: str = ""
     as_sent: bool = False
+    tries: int = 500
 
 
 @dataclass(slots=True)
@@ -97,10 +98,10 @@ def _add(report: Report, request: Request) -> None:
 
 def _deliver(connection: http.client.HTTPConnection, order: Order, request: Request, refused: Counter[str]) -> bool:
     """Sends as an exporter does: again after any failure, when the server says. False when it never took the request."""
-    headers = {"Content-Type": "application/x-protobuf", **order.headers}
-    for _ in range(_TRIES):
+    headers = {"Content-Type": request.content_type, **order.headers}
+    for _ in range(order.tries):
         try:
-            connection.request("POST", order.path, request.body, headers)
+            connection.request("POST", request.path, request.body, headers)
             answer = connection.getresponse()
             answer.read()
         except (OSError, http.client.HTTPException) as error:

@@ -38,12 +38,14 @@ Places = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The body of an export request and what is in it."""
+    """The body of an export request, what is in it, and how it travels."""
 
     body: bytes
     spans: int
     input_tokens: int = 0
     output_tokens: int = 0
+    path: str = "/v1/traces"
+    content_type: str = "application/x-protobuf"
 
 
 class Payload:

@@ -37,11 +37,11 @@ def counters(server: Server, project: str = PROJECT) -> dict[str, Any]:
 
 
 def drained(server: Server, spans: int, project: str = PROJECT, seconds: float = 120.0) -> float:
-    """Waits until this many spans of the project were accepted and none is in flight; the moment, in seconds since 1970."""
+    """Waits until this many spans of the project were received and none is in flight; the moment, in seconds since 1970."""
     end = time.monotonic() + seconds
     while True:
         now = counters(server, project)
-        if now["accepted"] >= spans and not now["in_flight"]:
+        if now["received"] >= spans and not now["in_flight"]:
             return time.time()
         if time.monotonic() > end:
             raise TimeoutError(f"{spans} spans were acknowledged to {project}, after {seconds:.0f} s its counters are {now}")

@@ -57,6 +57,39 @@ UNSPECIFIED = (
         "*",
         "2.8 lists no key for Logfire; its stream results show only in the span's name",
     ),
+    *(
+        Gap(
+            sdk,
+            side,
+            kind,
+            "LangChain's serialised messages on spans that are no model call: kept raw or read as messages",
+        )
+        for sdk in ("langfuse", "langfuse-v3", "openinference-langchain*", "openllmetry-langchain")
+        for side in ("input", "output")
+        for kind in ("chain", "prompt", "agent", "tool")
+    ),
+    *(
+        Gap(sdk, "tool_call_id", "tool", "2.5 lists no key; LangChain's ToolMessage in the output tells it")
+        for sdk in ("openinference-langchain*", "openllmetry-langchain")
+    ),
+    Gap(
+        "openllmetry-langchain",
+        "output",
+        "llm",
+        "the role `unknown` of a streamed answer: kept, or read as the assistant's",
+    ),
+    Gap(
+        "pydantic-ai-1x*",
+        "tool_definitions",
+        "llm",
+        "they stand in `model_request_parameters`, which 2.5 lists as parameters",
+    ),
+    Gap(
+        "pydantic-ai-1x*",
+        "finish_reason",
+        "llm",
+        "an agent run repeats its last message; whether that is its reason is not said",
+    ),
 )
 """Beside these, `OneOf` in the code marks where several values are allowed, with the reason at the spot."""
 

@@ -98,9 +98,15 @@ def _response(block: Mapping[str, Any]) -> Part:
         (block[key] for key in ("call_id", "tool_use_id", "toolCallId", "toolUseId", "id") if block.get(key)),
         "",
     )
-    return tool_response(
-        identity, next((block[k] for k in ("response", "result", "output", "content") if k in block), None)
-    )
+    answer = next((block[k] for k in ("response", "result", "output", "content") if k in block), None)
+    return tool_response(identity, _unwrapped(answer))
+
+
+def _unwrapped(answer: Any) -> Any:
+    """The Vercel AI SDK says of what kind a tool's output is; the answer is its value."""
+    if isinstance(answer, Mapping) and set(answer) == {"type", "value"}:
+        return answer["value"]
+    return answer
 
 
 def message(value: Mapping[str, Any], role: str = "") -> Message:

@@ -80,7 +80,9 @@ async def api(
         app = create_app(context)
         stack.callback(app.state.evalstream.work.close)
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://api"))
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(transport=transport, base_url="http://api")
+        )
         project = f"p{next(_numbers)}"
         await context.projects.create(project, "test")
         yield Api(app, context, client, project, clock, resubmitted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -26,9 +26,13 @@ class Worker(Protocol):
     """A handler of the processors."""
 
     group: str
-    topics: tuple[str, ...]
 
-    def process(self, records: list[Record]) -> list[Tally]:
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What it reads."""
+        ...
+
+    def process(self, records: Sequence[Record]) -> list[Tally]:
         """Does the work."""
         ...
 
@@ -75,7 +79,9 @@ class Api:
 
     async def post(self, path: str, body: Any, status: int = 200, **headers: str) -> JSON:
         """The answer to a JSON body."""
-        answer = await self.client.post(self.path(path), content=json.dumps(body), headers=JSON_TYPE | headers)
+        answer = await self.client.post(
+            self.path(path), content=json.dumps(body), headers=JSON_TYPE | headers
+        )
         assert answer.status_code == status, answer.text
         found: JSON = answer.json()
         return found
@@ -116,7 +122,7 @@ class Keeper:
     topics: tuple[str, ...]
     counter: Any = "stored"
 
-    def process(self, records: list[Record]) -> list[Tally]:
+    def process(self, records: Sequence[Record]) -> list[Tally]:
         """Counts the rows."""
         return [Tally(project, self.counter, n) for r in records for project, n in r.counts.items()]
 
@@ -127,7 +133,9 @@ def rows_of(records: list[Record]) -> list[JSON]:
     return [row for record in records for row in record.table.to_pylist()]
 
 
-def letter(project: str, id: str, kind: str, payload: bytes, topic: str = "spans", at: datetime | None = None) -> pa.Table:
+def letter(
+    project: str, id: str, kind: str, payload: bytes, topic: str = "spans", at: datetime | None = None
+) -> pa.Table:
     """A dead letter as its writer stores it."""
     row = {"project": project, "id": id, "kind": kind, "topic": topic, "reason": "broken", "payload": payload}
     return pa.Table.from_pylist(

@@ -44,7 +44,9 @@ async def test_counters_add_up_before_and_after_the_writer(api: Api) -> None:
 async def test_what_was_rejected_counts_at_once(api: Api) -> None:
     writer = Keeper("dead-letter-writer", (DEAD_LETTERS,), "rejected")
     await api.work(writer)
-    await api.context.log.append([Entry(DEAD_LETTERS, letter(api.project, "x", "rejected", b""), {api.project: 1})])
+    await api.context.log.append(
+        [Entry(DEAD_LETTERS, letter(api.project, "x", "rejected", b""), {api.project: 1})]
+    )
     for _ in range(2):
         status = await api.get("/status")
         assert (status["received"], status["accepted"], status["rejected"]) == (1, 0, 1)
@@ -54,7 +56,13 @@ async def test_what_was_rejected_counts_at_once(api: Api) -> None:
 async def test_tokens_that_nobody_counts_are_told(api: Api) -> None:
     agent = llm(1, 1, kind="agent", usage_counted=False, total_tokens=100)
     child = llm(1, 2, kind="chain", usage_counted=False, total_tokens=60, parent_span_id=span_id(1))
-    api.insert([agent, child, llm(1, 3, kind="chain", usage_counted=False, total_tokens=40, parent_span_id=span_id(1))])
+    api.insert(
+        [
+            agent,
+            child,
+            llm(1, 3, kind="chain", usage_counted=False, total_tokens=40, parent_span_id=span_id(1)),
+        ]
+    )
     api.insert([llm(2, 4, kind="agent", usage_counted=False), llm(2, 5, parent_span_id=span_id(4))])
     assert (await api.get("/status"))["uncounted_usage"] == 100
 
@@ -76,7 +84,9 @@ async def test_readiness_says_what_is_missing(api: Api) -> None:
     assert (await api.client.get("/readyz")).json() == {"ready": True, "reasons": []}
     from dataclasses import replace
 
-    app = create_app(replace(api.context, readiness=lambda: Readiness(False, ("otlp-grpc is not listening",))))
+    app = create_app(
+        replace(api.context, readiness=lambda: Readiness(False, ("otlp-grpc is not listening",)))
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
         answer = await client.get("/readyz")
     assert (answer.status_code, answer.json()["reasons"]) == (503, ["otlp-grpc is not listening"])
@@ -89,7 +99,8 @@ async def test_projects_are_created_once_and_listed_by_name(api: Api) -> None:
     assert (await api.client.post("/api/v1/projects", json={"name": name})).status_code == 409
     refused = (await api.client.post("/api/v1/projects", json={"name": "a/b"})).json()
     assert [error["pointer"] for error in refused["errors"]] == ["/name"]
-    names, cursor = [], ""
+    names: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = (await api.client.get("/api/v1/projects", params={"limit": 1, "cursor": cursor})).json()
         names += [project["name"] for project in page["data"]]
@@ -118,7 +129,10 @@ async def test_the_audit_trail_tells_who_did_what(api: Api) -> None:
     await api.post("/keys", {"name": "ci"}, 201)
     entries = await api.rows("/audit", limit=1)
     Page[AuditDocument].model_validate({"data": entries, "next_cursor": None})
-    assert [(entry["action"], entry["resource"]) for entry in entries] == [("create", "key"), ("create", "project")]
+    assert [(entry["action"], entry["resource"]) for entry in entries] == [
+        ("create", "key"),
+        ("create", "project"),
+    ]
     everything = (await api.client.get("/api/v1/audit", params={"limit": 1})).json()
     assert everything["data"] == entries[:1]
 
@@ -160,11 +174,20 @@ async def test_a_dead_record_goes_back_to_its_topic(api: Api) -> None:
 
 async def test_letters_of_the_topic_reach_the_list(api: Api) -> None:
     await api.work(DeadLetterWriter(api.context.store))
-    row = {"project": api.project, "id": "a", "kind": "rejected", "topic": "spans", "reason": "short id", "payload": b"p"}
+    row = {
+        "project": api.project,
+        "id": "a",
+        "kind": "rejected",
+        "topic": "spans",
+        "reason": "short id",
+        "payload": b"p",
+    }
     table = pa.Table.from_pylist([row | {"time": datetime(2026, 11, 20, 11, tzinfo=UTC)}], DEAD_LETTER_SCHEMA)
     await api.context.log.append([Entry(DEAD_LETTERS, table, {api.project: 1})])
     await api.work(DeadLetterWriter(api.context.store))
-    assert [(found["id"], found["bytes"]) for found in await api.rows("/dead-letters", kind="rejected")] == [("a", 1)]
+    assert [(found["id"], found["bytes"]) for found in await api.rows("/dead-letters", kind="rejected")] == [
+        ("a", 1)
+    ]
     assert await api.rows("/dead-letters", kind="dead") == []
 
 

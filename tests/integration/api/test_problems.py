@@ -30,7 +30,7 @@ def routes() -> Iterator[tuple[str, str]]:
     for router in ROUTERS:
         for route in router.routes:
             assert isinstance(route, APIRoute)
-            for method in sorted(route.methods):
+            for method in sorted(route.methods or ()):
                 yield method, route.path
 
 
@@ -51,10 +51,16 @@ async def call(client: httpx.AsyncClient, method: str, path: str, **more: Any) -
 
 def check(answer: httpx.Response, status: int, code: str) -> None:
     """The one error shape."""
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), (
+        answer.text
+    )
     document = answer.json()
     assert set(document) == {"type", "title", "status", "detail", "code", "errors"}
-    assert (document["status"], document["code"], document["type"]) == (status, code, f"urn:evalstream:problem:{code}")
+    assert (document["status"], document["code"], document["type"]) == (
+        status,
+        code,
+        f"urn:evalstream:problem:{code}",
+    )
     assert document["title"]
     assert document["detail"]
 
@@ -78,7 +84,9 @@ async def test_without_a_key_nothing_is_said(api: Api, method: str, template: st
 
 
 @pytest.mark.parametrize(("method", "template"), [route for route in ROUTES if "{project}" in route[1]])
-async def test_a_project_key_opens_its_project_alone(api: Api, admin: str, method: str, template: str) -> None:
+async def test_a_project_key_opens_its_project_alone(
+    api: Api, admin: str, method: str, template: str
+) -> None:
     other = (await api.context.projects.create(f"{api.project}-other", "test")).name
     key = (await api.context.api_keys.create("own", other, "test")).secret
     for project in (api.project, "no-such-project"):
@@ -89,7 +97,8 @@ async def test_a_project_key_opens_its_project_alone(api: Api, admin: str, metho
 
 
 @pytest.mark.parametrize(
-    ("method", "template"), [r for r in ROUTES if r[1].endswith(("/keys", "/keys/{id}", "/audit", "/metrics"))]
+    ("method", "template"),
+    [r for r in ROUTES if r[1].endswith(("/keys", "/keys/{id}", "/audit", "/metrics"))],
 )
 async def test_administration_needs_an_admin_key(api: Api, method: str, template: str) -> None:
     key = (await api.context.api_keys.create("own", api.project, "test")).secret
@@ -127,7 +136,9 @@ async def test_a_path_that_is_none(api: Api) -> None:
         ("/audit", {"cursor": "WyJhdWRpdCJd"}, "cursor"),
     ],
 )
-async def test_bad_parameters_are_named(api: Api, admin: str, path: str, parameters: dict[str, str], pointer: str) -> None:
+async def test_bad_parameters_are_named(
+    api: Api, admin: str, path: str, parameters: dict[str, str], pointer: str
+) -> None:
     answer = await api.client.get(api.path(path), params=parameters, headers={"x-api-key": admin})
     check(answer, 400, "invalid_request")
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
@@ -142,7 +153,9 @@ async def test_a_cursor_serves_its_own_list_only(api: Api, admin: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/traces", "/spans", "/sessions", "/users", "/logs", "/export"])
-@pytest.mark.parametrize("filter", ["", "kind =", "nothing = 1", "kind", "1; DROP TABLE spans", "kind IN (SELECT 'llm')"])
+@pytest.mark.parametrize(
+    "filter", ["", "kind =", "nothing = 1", "kind", "1; DROP TABLE spans", "kind IN (SELECT 'llm')"]
+)
 async def test_bad_filters_are_explained(api: Api, admin: str, path: str, filter: str) -> None:
     answer = await api.client.get(api.path(path), params={"filter": filter}, headers={"x-api-key": admin})
     check(answer, 400, "invalid_query")
@@ -152,11 +165,17 @@ async def test_bodies_that_are_no_json_or_too_large(api: Api, admin: str) -> Non
     api.client.headers["x-api-key"] = admin
     for path in ("/scores", "/sql", "/spans/query", "/keys"):
         for body in (b"", b"{", b"[[[[", b"\xff", b"[]" if path != "/scores" else b"1"):
-            answer = await api.client.post(api.path(path), content=body, headers={"Content-Type": "application/json"})
+            answer = await api.client.post(
+                api.path(path), content=body, headers={"Content-Type": "application/json"}
+            )
             check(answer, 400, "invalid_request")
-        large = await api.client.post(api.path(path), content=b" " * 100_001, headers={"Content-Type": "application/json"})
+        large = await api.client.post(
+            api.path(path), content=b" " * 100_001, headers={"Content-Type": "application/json"}
+        )
         check(large, 413, "too_large")
-    large = await api.client.post(api.path("/import"), content=b"x" * 100_001, headers={"Content-Type": "application/x-ndjson"})
+    large = await api.client.post(
+        api.path("/import"), content=b"x" * 100_001, headers={"Content-Type": "application/x-ndjson"}
+    )
     check(large, 413, "too_large")
 
 
@@ -172,14 +191,19 @@ class Broken:
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "code"), [(RuntimeError("secret path"), 500, "internal"), (Overloaded("later"), 503, "overloaded")]
+    ("error", "status", "code"),
+    [(RuntimeError("secret path"), 500, "internal"), (Overloaded("later"), 503, "overloaded")],
 )
-async def test_what_nobody_foresaw_is_not_shown(api: Api, admin: str, error: Exception, status: int, code: str) -> None:
+async def test_what_nobody_foresaw_is_not_shown(
+    api: Api, admin: str, error: Exception, status: int, code: str
+) -> None:
     broken: Any = Broken(error)
     store: Store = broken
     app = create_app(replace(api.context, store=store))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api", headers={"x-api-key": admin}) as client:
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://api", headers={"x-api-key": admin}
+    ) as client:
         answer = await client.get(api.path("/traces"))
     app.state.evalstream.work.close()
     check(answer, status, code)

@@ -28,11 +28,21 @@ async def test_a_score_is_durable_before_the_answer(api: Api) -> None:
     answer = await api.post("/scores", score(id="one", metadata={"k": "v"}, cost=0.0001, label="fine"), 202)
     assert answer == {"ids": ["one"]}
     (row,) = rows_of(await api.work(writer))
-    assert (row["project"], row["id"], row["target_type"], row["value"], row["deleted"]) == (api.project, "one", "trace", 0.5, False)
+    assert (row["project"], row["id"], row["target_type"], row["value"], row["deleted"]) == (
+        api.project,
+        "one",
+        "trace",
+        0.5,
+        False,
+    )
     page = await api.get("/scores")
     Page[Score].model_validate(page)
     (shown,) = page["data"]
-    assert (shown["metadata"], shown["cost"], shown["created_at"]) == ({"k": "v"}, 0.0001, "2026-11-20T12:00:00Z")
+    assert (shown["metadata"], shown["cost"], shown["created_at"]) == (
+        {"k": "v"},
+        0.0001,
+        "2026-11-20T12:00:00Z",
+    )
 
 
 async def test_the_same_id_again_replaces_the_score(api: Api) -> None:
@@ -77,7 +87,9 @@ async def test_traces_roll_scores_up_people_first(api: Api) -> None:
 
 
 async def test_a_list_is_narrowed_by_columns(api: Api) -> None:
-    await sent(api, score(), score(name="bad", source="human"), score(session_id="s", trace_id="", evaluator="e"))
+    await sent(
+        api, score(), score(name="bad", source="human"), score(session_id="s", trace_id="", evaluator="e")
+    )
     for narrowed in ({"name": "bad"}, {"source": "human"}, {"session_id": "s"}, {"evaluator": "e"}):
         assert len(await api.rows("/scores", **narrowed)) == 1, narrowed
     assert len(await api.rows("/scores", trace_id=trace_id(1))) == 2

@@ -15,7 +15,7 @@ from tests.integration.api.harness import JSON, Api
 async def test_spans_are_listed_newest_first_without_their_bulk(api: Api) -> None:
     api.insert(conversation(1, attributes=[("a", "b")], events="[]"))
     page = await api.get("/spans")
-    Page[SpanRow].model_validate(page)  # type: ignore[valid-type]
+    Page[SpanRow].model_validate(page)
     assert [row["name"] for row in page["data"]] == ["look up", "ask", "chat"]
     assert {"attributes", "events"}.isdisjoint(page["data"][0])
 
@@ -35,7 +35,9 @@ async def test_a_long_filter_goes_into_a_body(api: Api) -> None:
 
 
 async def test_a_span_is_shown_whole(api: Api) -> None:
-    first, *_ = conversation(1, attributes=[("a", "b")], metadata=[("plan", "pro")], start=NOON - timedelta(days=900))
+    first, *_ = conversation(
+        1, attributes=[("a", "b")], metadata=[("plan", "pro")], start=NOON - timedelta(days=900)
+    )
     api.insert([first, span(2, 11, name="namesake")])
     found = await api.get(f"/spans/{span_id(11)}", trace_id=trace_id(1))
     Span.model_validate(found)
@@ -46,7 +48,9 @@ async def test_a_span_is_shown_whole(api: Api) -> None:
 
 async def test_sessions_sum_up_their_spans(api: Api) -> None:
     for n in range(1, 6):
-        api.insert(conversation(n, start=NOON - timedelta(minutes=10 * n), session_id=f"s{n % 2}", user_id="ada"))
+        api.insert(
+            conversation(n, start=NOON - timedelta(minutes=10 * n), session_id=f"s{n % 2}", user_id="ada")
+        )
     page = await api.get("/sessions", limit=1)
     Page[SessionRow].model_validate(page)
     assert page["data"] == [
@@ -57,7 +61,9 @@ async def test_sessions_sum_up_their_spans(api: Api) -> None:
         }
     ]  # fmt: skip
     assert [row["session_id"] for row in await api.rows("/sessions", limit=1)] == ["s0", "s1"]
-    assert [row["session_id"] for row in await api.rows("/sessions", filter="scores['x'] > 1 or kind = 'llm'")] == ["s0", "s1"]
+    assert [
+        row["session_id"] for row in await api.rows("/sessions", filter="scores['x'] > 1 or kind = 'llm'")
+    ] == ["s0", "s1"]
     assert await api.rows("/sessions", filter="kind = 'guardrail'") == []
 
 
@@ -77,7 +83,10 @@ async def test_users_sum_up_their_spans(api: Api) -> None:
     api.insert(conversation(2, user_id="bob", start=NOON - timedelta(hours=1)))
     page = await api.get("/users")
     Page[UserRow].model_validate(page)
-    assert [(row["user_id"], row["session_count"], row["cost"]) for row in page["data"]] == [("ada", 1, 0.001), ("bob", 0, 0.001)]
+    assert [(row["user_id"], row["session_count"], row["cost"]) for row in page["data"]] == [
+        ("ada", 1, 0.001),
+        ("bob", 0, 0.001),
+    ]
     assert [row["user_id"] for row in await api.rows("/users", limit=1)] == ["ada", "bob"]
 
 
@@ -96,7 +105,13 @@ async def test_log_records_are_listed_and_filtered(api: Api) -> None:
 def _record(project: str, n: int) -> JSON:
     nothing = {field.name: "" for field in LOG_SCHEMA}
     time = NOON - timedelta(seconds=n // 2)
-    said = {"project": project, "time": time, "trace_id": trace_id(n % 2), "body": f"line {n}", "_id": f"{9 - n}"}
+    said = {
+        "project": project,
+        "time": time,
+        "trace_id": trace_id(n % 2),
+        "body": f"line {n}",
+        "_id": f"{9 - n}",
+    }
     return nothing | said | {"severity": "INFO", "attributes": [("n", str(n))], "_received_at": time}
 
 

@@ -24,13 +24,19 @@ async def test_rows_come_with_types(api: Api) -> None:
     answer = await api.post("/sql", {"query": KINDS})
     SqlAnswer.model_validate(answer)
     assert answer["data"][1] == {"kind": "llm", "n": 1, "cost": 0.001}
-    assert [column["type"] for column in answer["columns"]] == ["LowCardinality(String)", "UInt64", "Nullable(Decimal(38, 15))"]
+    assert [column["type"] for column in answer["columns"]] == [
+        "LowCardinality(String)",
+        "UInt64",
+        "Nullable(Decimal(38, 15))",
+    ]
     assert not answer["truncated"]
 
 
 async def test_parameters_fill_placeholders(api: Api) -> None:
     query = "SELECT {a:UInt8} + 1 AS a, {b:Array(String)} AS b, {c:String} AS c"
-    answer = await api.post("/sql", {"query": query, "parameters": {"a": 1, "b": ["x", "y'"], "c": "\\'; --", "unused": 1}})
+    answer = await api.post(
+        "/sql", {"query": query, "parameters": {"a": 1, "b": ["x", "y'"], "c": "\\'; --", "unused": 1}}
+    )
     assert answer["data"] == [{"a": 2, "b": ["x", "y'"], "c": "\\'; --"}]
     missing = await api.post("/sql", {"query": query, "parameters": {"a": 1}}, 400)
     assert {error["pointer"] for error in missing["errors"]} == {"/parameters/b", "/parameters/c"}

@@ -15,7 +15,11 @@ EARLY = NOON - timedelta(hours=8)
 
 
 async def test_a_row_sums_up_the_spans_of_its_trace(api: Api) -> None:
-    api.insert(conversation(1, start=EARLY, session_id="s", user_id="u", tags=["a"], environment="prod", release="1.2"))
+    api.insert(
+        conversation(
+            1, start=EARLY, session_id="s", user_id="u", tags=["a"], environment="prod", release="1.2"
+        )
+    )
     (row,) = await api.rows("/traces")
     assert row == {
         "trace_id": trace_id(1), "name": "chat", "start_time": "2026-11-20T04:00:00Z", "end_time": "2026-11-20T04:00:03Z",
@@ -27,10 +31,14 @@ async def test_a_row_sums_up_the_spans_of_its_trace(api: Api) -> None:
 
 async def test_the_list_says_what_the_view_says(api: Api) -> None:
     api.insert(row for n in range(1, 6) for row in conversation(n, start=EARLY + n * timedelta(minutes=1)))
-    api.insert([llm(9, 99, start=EARLY, parent_span_id=span_id(98), _head=True, status="error", usage_counted=False)])
+    api.insert(
+        [llm(9, 99, start=EARLY, parent_span_id=span_id(98), _head=True, status="error", usage_counted=False)]
+    )
     listed = await api.rows("/traces")
     viewed = await api.post("/sql", {"query": "SELECT * FROM traces ORDER BY start_time DESC, trace_id DESC"})
-    assert [row | {"project": api.project} for row in listed] == [row | {"scores": {}} for row in viewed["data"]]
+    assert [row | {"project": api.project} for row in listed] == [
+        row | {"scores": {}} for row in viewed["data"]
+    ]
 
 
 async def test_an_answer_is_what_openapi_says(api: Api) -> None:
@@ -62,11 +70,19 @@ async def test_pages_stay_good_while_data_arrives(api: Api) -> None:
 
 
 async def test_the_window_is_the_last_day_unless_said(api: Api) -> None:
-    api.insert([span(1, 1, start=NOON - timedelta(hours=25)), span(2, 2), span(3, 3, start=NOON + timedelta(minutes=5))])
+    api.insert(
+        [
+            span(1, 1, start=NOON - timedelta(hours=25)),
+            span(2, 2),
+            span(3, 3, start=NOON + timedelta(minutes=5)),
+        ]
+    )
     assert [row["trace_id"] for row in await api.rows("/traces")] == [trace_id(3), trace_id(2)]
     older = await api.rows("/traces", start="2026-11-19T00:00:00Z", end="2026-11-20T12:00:00Z")
     assert [row["trace_id"] for row in older] == [trace_id(1)]
-    exact = await api.rows("/traces", start="2026-11-20T13:00:00.000000000+01:00", end="2026-11-20T12:00:00.000000001Z")
+    exact = await api.rows(
+        "/traces", start="2026-11-20T13:00:00.000000000+01:00", end="2026-11-20T12:00:00.000000001Z"
+    )
     assert [row["trace_id"] for row in exact] == [trace_id(2)]
 
 
@@ -86,15 +102,22 @@ async def test_the_window_is_the_last_day_unless_said(api: Api) -> None:
 )
 async def test_a_filter_asks_the_trace_or_any_of_its_spans(api: Api, filter: str, numbers: list[int]) -> None:
     api.insert(conversation(1, start=EARLY, user_id="ada", metadata=[("plan", "pro")]))
-    second = [row | ({"cost": Decimal(1)} if row["kind"] == "llm" else {}) for row in conversation(2, start=EARLY + timedelta(1e-5))]
+    second = [
+        row | ({"cost": Decimal(1)} if row["kind"] == "llm" else {})
+        for row in conversation(2, start=EARLY + timedelta(1e-5))
+    ]
     api.insert(second)
     api.insert([span(3, 3, start=NOON - timedelta(minutes=1))])
-    assert [row["trace_id"] for row in await api.rows("/traces", filter=filter, limit=1)] == [trace_id(n) for n in numbers]
+    assert [row["trace_id"] for row in await api.rows("/traces", filter=filter, limit=1)] == [
+        trace_id(n) for n in numbers
+    ]
 
 
 async def test_a_search_finds_words_in_any_field_and_shows_where(api: Api) -> None:
     api.insert([llm(1, 1, input="When will my REFUND arrive?", output="Within two days.")])
-    api.insert([span(2, 2, status_message="Refund service: timeout", start=EARLY), span(3, 3, name="unrelated")])
+    api.insert(
+        [span(2, 2, status_message="Refund service: timeout", start=EARLY), span(3, 3, name="unrelated")]
+    )
     found = await api.rows("/traces", search="refund")
     assert [(row["trace_id"], row["match"]["snippet"]) for row in found] == [
         (trace_id(1), "When will my REFUND arrive?"),
@@ -112,7 +135,12 @@ async def test_a_trace_has_its_spans_with_parents_and_orphans(api: Api) -> None:
     api.insert(conversation(1, start=EARLY - timedelta(days=400)))
     api.insert([span(1, 5, start=EARLY - timedelta(days=400), seconds=9, parent_span_id="feedfeedfeedfeed")])
     document = await api.get(f"/traces/{trace_id(1)}")
-    assert [row["parent_span_id"] for row in document["spans"]] == ["", "feedfeedfeedfeed", span_id(11), span_id(11)]
+    assert [row["parent_span_id"] for row in document["spans"]] == [
+        "",
+        "feedfeedfeedfeed",
+        span_id(11),
+        span_id(11),
+    ]
     assert document["summary"]["span_count"] == len(document["spans"])
     assert (document["truncated"], document["scores"]) == (False, [])
     assert (await api.get(f"/traces/{trace_id(404)}", 404))["code"] == "not_found"

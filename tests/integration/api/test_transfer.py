@@ -51,13 +51,19 @@ async def test_what_was_exported_is_imported_as_it_was(api: Api) -> None:
     (rich,) = tables[0].filter(pc.equal(tables[0]["trace_id"], trace_id(1))).to_pylist()
     for column in PUBLIC:
         if column.name not in ("project", "usage_counted"):
-            assert pa.scalar(rich[column.name], column.arrow) == pa.scalar(first[column.name], column.arrow), column.name
+            assert pa.scalar(rich[column.name], column.arrow) == pa.scalar(
+                first[column.name], column.arrow
+            ), column.name
 
 
 async def test_an_export_in_parts_is_the_whole(api: Api) -> None:
-    api.insert(span(n, n, start=NOON + timedelta(seconds=n // 3), _bucket=NOON + timedelta(seconds=n % 5)) for n in range(1, 24))
+    api.insert(
+        span(n, n, start=NOON + timedelta(seconds=n // 3), _bucket=NOON + timedelta(seconds=n % 5))
+        for n in range(1, 24)
+    )
     whole = (await exported(api)).splitlines()
-    parts, cursor = [], ""
+    parts: list[list[bytes]] = []
+    cursor: str | None = ""
     while cursor is not None:
         answer = await api.client.get(api.path("/export"), params={"limit": 5, "cursor": cursor})
         parts.append(answer.content.splitlines())
@@ -83,13 +89,22 @@ async def test_an_export_is_narrowed_by_time_and_filter(api: Api) -> None:
     old = await exported(api, end="2026-11-18T00:00:00Z", filter="kind = 'llm'")
     assert [json.loads(line)["trace_id"] for line in old.splitlines()] == [trace_id(2)]
     assert await exported(api, start="2027-01-01T00:00:00Z") == b""
-    assert pq.read_table(io.BytesIO(await exported(api, format="parquet", filter="kind = 'event'"))).num_rows == 0
+    assert (
+        pq.read_table(io.BytesIO(await exported(api, format="parquet", filter="kind = 'event'"))).num_rows
+        == 0
+    )
 
 
 async def test_scores_and_logs_are_exported(api: Api) -> None:
-    await api.post("/scores", [{"id": str(n), "name": "good", "trace_id": trace_id(n), "value": n} for n in range(3)], 202)
+    await api.post(
+        "/scores",
+        [{"id": str(n), "name": "good", "trace_id": trace_id(n), "value": n} for n in range(3)],
+        202,
+    )
     await api.work(ScoreWriter(api.context.store))
-    rows = [json.loads(line) for line in (await exported(api, table="scores", filter="value > 0")).splitlines()]
+    rows = [
+        json.loads(line) for line in (await exported(api, table="scores", filter="value > 0")).splitlines()
+    ]
     assert [(row["id"], row["value"]) for row in rows] == [("1", 1.0), ("2", 2.0)]
     assert await exported(api, table="logs") == b""
 
@@ -118,7 +133,9 @@ GOOD = {
         ({"span_id": None}, "line 2"),
     ],
 )
-async def test_a_bad_span_is_named_and_nothing_is_taken(api: Api, change: dict[str, object], place: str) -> None:
+async def test_a_bad_span_is_named_and_nothing_is_taken(
+    api: Api, change: dict[str, object], place: str
+) -> None:
     keeper = Keeper("span-writer", (SPANS,))
     await api.work(keeper)
     body = "\n".join(json.dumps(row) for row in (GOOD, GOOD | change))
@@ -139,7 +156,9 @@ async def test_a_bad_span_is_named_and_nothing_is_taken(api: Api, change: dict[s
         (b"PAR1 is not enough", {"Content-Type": PARQUET}, 400),
     ],
 )
-async def test_a_body_that_is_no_export_is_refused(api: Api, body: bytes, headers: dict[str, str], status: int) -> None:
+async def test_a_body_that_is_no_export_is_refused(
+    api: Api, body: bytes, headers: dict[str, str], status: int
+) -> None:
     answer = await api.client.post(api.path("/import"), content=body, headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
 
@@ -147,7 +166,9 @@ async def test_a_body_that_is_no_export_is_refused(api: Api, body: bytes, header
 async def test_a_file_with_other_columns_is_refused(api: Api) -> None:
     sink = io.BytesIO()
     pq.write_table(pa.table({"trace_id": [1]}), sink)
-    answer = await api.client.post(api.path("/import"), content=sink.getvalue(), headers={"Content-Type": PARQUET})
+    answer = await api.client.post(
+        api.path("/import"), content=sink.getvalue(), headers={"Content-Type": PARQUET}
+    )
     assert [error["pointer"] for error in answer.json()["errors"]] == ["span_id", "start_time", "end_time"]
 
 

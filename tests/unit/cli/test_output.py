@@ -35,7 +35,7 @@ def test_a_pipe_gets_full_values_between_tabs(capsys: pytest.CaptureFixture[str]
 def test_a_terminal_cuts_wide_columns_only_and_drops_extra_ones(
     terminal: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    terminal.setenv("COLUMNS", "55")
+    terminal.setenv("COLUMNS", "50")
     print_table(COLUMNS, ROWS)
     heading, line = capsys.readouterr().out.splitlines()
     assert heading.split() == ["id", "name", "tokens"]

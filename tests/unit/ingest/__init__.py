@@ -1,0 +1,1 @@
+"""Decoder and normaliser under random input."""
