@@ -7,7 +7,6 @@ them with these models.
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import pyarrow as pa
@@ -381,5 +380,4 @@ class Ready(BaseModel):
     reasons: list[str]
 
 
-Money = Annotated[Decimal, Field(max_digits=38, decimal_places=15)]
 Problem.model_rebuild()

@@ -84,9 +84,9 @@ def _entry(topic: str, tables: list[pa.Table]) -> list[Entry]:
 def _portions(group: list[Submission]) -> list[list[Submission]]:
     """Cuts a group where its bytes would make one table too large."""
     portions: list[list[Submission]] = []
-    size = _ONE_TABLE_BYTES
+    size = 0
     for submission in group:
-        if size + len(submission.body) > _ONE_TABLE_BYTES:
+        if not portions or size + len(submission.body) > _ONE_TABLE_BYTES:
             portions.append([])
             size = 0
         portions[-1].append(submission)

@@ -45,7 +45,9 @@ def _section(command: Command, parser: argparse.ArgumentParser) -> str:
     summary = command.help[0].upper() + command.help[1:]
     rows = [f"| {_spelled(action)} | {_meaning(action)} |" for action in arguments(parser)]
     table = "\n".join(["| | |", "|---|---|", *rows])
-    return f"## `evalstream {command.name}`\n\n{summary}.\n\n```console\n$ {command.example}\n```\n\n{table}\n"
+    return (
+        f"## `evalstream {command.name}`\n\n{summary}.\n\n```console\n$ {command.example}\n```\n\n{table}\n"
+    )
 
 
 def _spelled(action: argparse.Action) -> str:

@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from schemas.settings import Bytes, Settings, Switch, documented
 from schemas.spans import PUBLIC, Origin
 from tests.cli_page import cli_page
+from tests.generated_parts import metrics_page, semantics_page
 from tests.route_page import routes_page
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -78,7 +79,9 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "docs/reference/cli.md": cli_page,
         "docs/reference/columns.md": columns_page,
+        "docs/reference/metrics.md": metrics_page,
         "docs/reference/routes.md": routes_page,
+        "docs/reference/semantics.md": semantics_page,
         "docs/reference/settings.md": settings_page,
     }
 )

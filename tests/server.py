@@ -103,10 +103,17 @@ def free_ports(count: int) -> list[int]:
 
 
 def start(
-    data: Path, *, arguments: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+    data: Path,
+    *,
+    arguments: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+    ports: Mapping[str, int] | None = None,
 ) -> Server:
-    """Starts a server and waits until it is ready. Raises NotUp with what it said when it ends before."""
-    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    """Starts a server and waits until it is ready. Raises NotUp with what it said when it ends before.
+
+    `ports` are those of an earlier one, which clients go on to use; else free ones.
+    """
+    ports = ports or dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     flags = [flag for name, port in ports.items() for flag in (f"--{name.replace('_', '-')}-port", str(port))]
     data.mkdir(parents=True, exist_ok=True)
     errors = data.parent / f"{data.name}.log"
@@ -152,10 +159,14 @@ def _wait_until_ready(server: Server) -> None:
 
 @contextmanager
 def running(
-    data: Path, *, arguments: tuple[str, ...] = (), environment: Mapping[str, str] | None = None
+    data: Path,
+    *,
+    arguments: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+    ports: Mapping[str, int] | None = None,
 ) -> Iterator[Server]:
     """A server for the length of a block; leaving it politely must end with exit code 0."""
-    server = start(data, arguments=arguments, environment=environment)
+    server = start(data, arguments=arguments, environment=environment, ports=ports)
     try:
         yield server
     except BaseException:

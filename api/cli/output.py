@@ -84,7 +84,9 @@ def positive_style(value: Any) -> str:
 
 def _drawn(columns: Sequence[Column], rows: Sequence[Row], header: bool, room: int) -> Table:
     table = Table(box=None, show_header=header, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
-    shown = _fitting([(column, _width(column, rows)) for column in columns if _says_something(column, rows)], room)
+    shown = _fitting(
+        [(column, _width(column, rows)) for column in columns if _says_something(column, rows)], room
+    )
     for column, width in shown:
         justify: Literal["left", "right"] = "right" if column.right else "left"
         table.add_column(Text(column.title), justify=justify, no_wrap=True, overflow="ellipsis", width=width)
@@ -111,9 +113,9 @@ def _says_something(column: Column, rows: Sequence[Row]) -> bool:
 def _fitting(columns: Sequence[tuple[Column, int]], room: int) -> list[tuple[Column, int]]:
     """The columns that the room suffices for, with their widths: wide ones get what they need or an equal share."""
     shown = list(columns)
-    for column in reversed(columns):
-        if column[0].extra and sum(_least(*one) for one in shown) > room:
-            shown.remove(column)
+    for one in reversed(columns):
+        if one[0].extra and sum(_least(*other) for other in shown) > room:
+            shown.remove(one)
     left = room - sum(_least(*one) for one in shown)
     result = []
     hungry = sum(width > _WIDE for column, width in shown if column.wide)

@@ -61,8 +61,8 @@ def _facts(summary: Row) -> str:
     facts = [
         f"{moment(summary['start_time'])} UTC",
         duration(summary["duration_ms"]),
-        f"{count(summary['span_count'])} spans",
-        f"{count(summary['error_count'])} errors" if summary["error_count"] else "",
+        _plural(summary["span_count"], "span"),
+        _plural(summary["error_count"], "error") if summary["error_count"] else "",
         f"{count(summary['total_tokens'])} tokens" if summary["total_tokens"] is not None else "",
         money(summary["cost"]),
         *(f"{name} {summary[key]}" for name, key in _NAMED if summary[key]),
@@ -72,6 +72,10 @@ def _facts(summary: Row) -> str:
 
 
 _NAMED = (("session", "session_id"), ("user", "user_id"), ("env", "environment"), ("release", "release"))
+
+
+def _plural(number: int, word: str) -> str:
+    return f"{count(number)} {word}{'' if number == 1 else 's'}"
 
 
 def _score(score: Row) -> str:
@@ -107,7 +111,7 @@ def _details(depth: int, span: Row, width: int, *, full: bool) -> Iterator[Text]
     indent = "  " * (depth + 1)
     room = max(width - len(indent) - _ROOM_FOR_LABEL, 40)
     if span["status"] == "error":
-        error = ": ".join(part for part in (span["error_type"], span["status_message"]) if part)
+        error = _error(span["error_type"], span["status_message"])
         yield Text(f"{indent}✗ {clean(error) if full else shortened(error, room)}", style="red")
     if full:
         yield from _whole(indent, span)
@@ -117,6 +121,11 @@ def _details(depth: int, span: Row, width: int, *, full: bool) -> Iterator[Text]
             more = f" (+{len(said) - 1})" if len(said) > 1 else ""
             role = f"{said[-1].role}{more}: " if said[-1].role else ""
             yield Text(f"{indent}{arrow} {clean(role)}{shortened(said[-1].text, room)}", style="dim")
+
+
+def _error(type: str, message: str) -> str:
+    """`Timeout: too slow`; many clients write the type into the message too."""
+    return message if not type or message.startswith(type) else f"{type}: {message}".removesuffix(": ")
 
 
 def _whole(indent: str, span: Row) -> Iterator[Text]:

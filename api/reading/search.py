@@ -1,7 +1,7 @@
 """Full-text search: all words of a search must stand in one span, each in its input, output, name or error.
 
-The conditions are those that a text index on `searched(column)` serves (ClickHouse, hasAllTokens with the tokenizer
-splitByNonAlpha); without an index they are right and slower.
+The condition is the one that the text index `words` of `spans_raw` serves (ClickHouse, hasAllTokens with the tokenizer
+splitByNonAlpha). The index is built by merges; parts that are too fresh to have it are read.
 """
 
 from __future__ import annotations
@@ -26,14 +26,11 @@ class Search:
 
     def condition(self, table: str = "") -> str:
         """SQL over columns of spans, with the parameters of `parameters`."""
-        prefix = f"{table}." if table else ""
-        fields = [f"hasAllTokens({searched(prefix + field)}, {{word_N:Array(String)}})" for field in FIELDS]
-        anywhere = f"({' OR '.join(fields)})"
-        return " AND ".join(anywhere.replace("word_N", f"word_{n}") for n in range(len(self.words)))
+        return f"hasAllTokens({searched(table)}, {{words:Array(String)}})"
 
     def parameters(self) -> dict[str, list[str]]:
         """The words as parameters."""
-        return {f"word_{n}": [word] for n, word in enumerate(self.words)}
+        return {"words": list(self.words)}
 
     def snippet(self, *texts: str) -> str:
         """The neighbourhood of the first word found in the texts, in the order given; '' when none is in them."""
@@ -45,12 +42,18 @@ class Search:
         return ""
 
 
-def searched(column: str) -> str:
-    """The text of a column that is cut into words: in lower case, and without the escapes of JSON, whose letters are no text.
+def searched(table: str = "") -> str:
+    """The text of a span that is cut into words, exactly as the index `words` of `spans_raw` has it.
 
-    Otherwise the second line of a message, `\\nTwo` in JSON, would begin with the word `ntwo`.
+    In lower case, and without the escapes of JSON, whose letters are no text: otherwise the second line of a message, `\\nTwo` in
+    JSON, would begin with the word `ntwo`.
     """
-    return rf"lower(replaceRegexpAll({column}, '\\\\[\\\\nrtbf]', ' '))"
+    prefix = f"{table}." if table else ""
+    whole = ", ' ', ".join(prefix + field for field in FIELDS)
+    text = f"concat({whole})"
+    for escape in (r"\\\\", r"\\n", r"\\t", r"\\r"):
+        text = f"replaceAll({text}, '{escape}', ' ')"
+    return f"lower({text})"
 
 
 def search_of(text: str | None) -> Search | None:

@@ -32,10 +32,16 @@ def _arguments() -> argparse.Namespace:
         epilog=f"benchmarks:\n{listed}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("names", nargs="*", choices=[*ABOUT, []], metavar="NAME", help="which; all when none is named")
+    parser.add_argument(
+        "names", nargs="*", choices=[*ABOUT, []], metavar="NAME", help="which; all when none is named"
+    )
     parser.add_argument("--seconds", type=float, help="length of each measurement")
-    parser.add_argument("--short", action="store_true", help="small sizes, to see that all runs; the figures are rough")
-    parser.add_argument("--no-write", dest="write", action="store_false", help="leave docs/benchmarks.md as it is")
+    parser.add_argument(
+        "--short", action="store_true", help="small sizes, to see that all runs; the figures are rough"
+    )
+    parser.add_argument(
+        "--no-write", dest="write", action="store_false", help="leave docs/benchmarks.md as it is"
+    )
     return parser.parse_args()
 
 

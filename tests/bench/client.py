@@ -71,7 +71,9 @@ def run(order: Order, source: Source) -> Report:
     connection = http.client.HTTPConnection("127.0.0.1", order.port, timeout=120)
     cpu, began = time.process_time(), time.monotonic()
     for number in count():
-        if time.monotonic() - began >= order.seconds or (order.requests and report.requests >= order.requests):
+        if time.monotonic() - began >= order.seconds or (
+            order.requests and report.requests >= order.requests
+        ):
             break
         request = source.request(number)
         sent = time.perf_counter()
@@ -96,7 +98,9 @@ def _add(report: Report, request: Request) -> None:
     report.output_tokens += request.output_tokens
 
 
-def _deliver(connection: http.client.HTTPConnection, order: Order, request: Request, refused: Counter[str]) -> bool:
+def _deliver(
+    connection: http.client.HTTPConnection, order: Order, request: Request, refused: Counter[str]
+) -> bool:
     """Sends as an exporter does: again after any failure, when the server says. False when it never took the request."""
     headers = {"Content-Type": request.content_type, **order.headers}
     for _ in range(order.tries):

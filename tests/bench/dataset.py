@@ -29,6 +29,8 @@ PROJECTS = ("shop", "support", "search", "internal")
 MODELS = ("gpt-4o-mini", "gpt-5", "claude-sonnet-4-5", "gemini-2.5-flash", "mistral-large", "llama-4")
 RARE_WORD = "zirconium"
 """Stands in the output of one span in RARE."""
+FREQUENT_WORD = "peme"
+"""The second most frequent word of the payload: it stands in most spans."""
 RARE = 20_000
 _RECORD_ROWS, _BLOCK_RECORDS = 2_500, 20
 _ERRORS = 0.02
@@ -66,7 +68,9 @@ def _fill(store: ChdbStore, spans: int, until: datetime) -> None:
 
 def _blocks(spans: int, until: datetime) -> Iterator[Sequence[Record]]:
     """Records in the order of their arrival, evenly over the days before `until`."""
-    template = pa.concat_tables(rows.normalised(rows.bodies(_RECORD_ROWS * _BLOCK_RECORDS // 500))).combine_chunks()
+    template = pa.concat_tables(
+        rows.normalised(rows.bodies(_RECORD_ROWS * _BLOCK_RECORDS // 500))
+    ).combine_chunks()
     maker = _Maker(template, np.random.default_rng(11))
     records = -(-spans // _RECORD_ROWS)
     step = timedelta(days=DAYS) / records
@@ -95,7 +99,9 @@ class _Maker:
         columns = self._identity() | self._times(appended, step) | self._facts(table)
         columns["project"] = pa.array([project]).take(pa.array(np.zeros(_RECORD_ROWS, np.int64)))
         arrays = [columns[name] if name in columns else table[name] for name in table.column_names]
-        return Record(number + 1, SPANS, pa.table(arrays, schema=table.schema), {project: _RECORD_ROWS}, appended)
+        return Record(
+            number + 1, SPANS, pa.table(arrays, schema=table.schema), {project: _RECORD_ROWS}, appended
+        )
 
     def _identity(self) -> dict[str, pa.Array]:
         place = np.arange(_RECORD_ROWS)
@@ -112,12 +118,17 @@ class _Maker:
     def _hex(self, count: int, width: int) -> pa.Array:
         raw = self._random.integers(0, 256, count * width, np.uint8)
         offsets = np.arange(count + 1, dtype=np.int32) * width
-        return hexadecimal(pa.BinaryArray.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(raw)]), width)
+        return hexadecimal(
+            pa.BinaryArray.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(raw)]),
+            width,
+        )
 
     def _times(self, appended: datetime, step: timedelta) -> dict[str, pa.Array]:
         """Spans of a trace start one after another within half a second and last up to two seconds."""
         last = int(appended.timestamp() * 1e9) - 2_500_000_000
-        traces = self._random.integers(0, max(1, int(step.total_seconds() * 1e9)), _RECORD_ROWS // SPANS_PER_TRACE)
+        traces = self._random.integers(
+            0, max(1, int(step.total_seconds() * 1e9)), _RECORD_ROWS // SPANS_PER_TRACE
+        )
         place = np.arange(_RECORD_ROWS)
         starts = last - traces[place // SPANS_PER_TRACE] + place % SPANS_PER_TRACE * 100_000_000
         lengths = self._random.integers(1_000_000, 2_000_000_000, _RECORD_ROWS)
@@ -135,5 +146,9 @@ class _Maker:
         return {
             "request_model": pc.if_else(pc.equal(table["kind"], "llm"), models, "").combine_chunks(),
             "status": pc.if_else(failed, "error", table["status"]),
-            "output": pc.if_else(rare, pc.replace_substring(table["output"], '"content": "', f'"content": "{RARE_WORD} '), table["output"]),
+            "output": pc.if_else(
+                rare,
+                pc.replace_substring(table["output"], '"content": "', f'"content": "{RARE_WORD} '),
+                table["output"],
+            ),
         }

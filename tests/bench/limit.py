@@ -31,7 +31,7 @@ _MERGES = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """µs of CPU a span for decoding, inserting, and both; ready rows inserted a second by one thread; CPU the insert used of the wall time."""
+    """µs of CPU a span for decoding and for inserting; ready rows that one thread inserts in a second."""
 
     decode: float
     insert: float

@@ -40,7 +40,9 @@ class Load:
     @property
     def tokens(self) -> tuple[int, int]:
         """Input and output tokens of the acknowledged spans."""
-        return sum(report.input_tokens for report in self.reports), sum(report.output_tokens for report in self.reports)
+        return sum(report.input_tokens for report in self.reports), sum(
+            report.output_tokens for report in self.reports
+        )
 
     @property
     def started(self) -> float:

@@ -1,10 +1,10 @@
-"""Stages of the event log: encoding, the durable append, reading near the end and from the file, in µs of CPU a span; latency of appends."""
+"""Stages of the event log in µs of CPU a span: encoding, the durable append, reading near the end and from the file."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -50,27 +50,33 @@ def measure(requests: int, appends: int) -> Result:
             ("decode", f"{decode.micros(spans):.2f}"),
         ],
     )
-    note = f"Appends of {tables[0].num_rows:,} spans, {_AT_ONCE} at once: {rate:,.0f} spans/s, {size:,.0f} bytes a span in the log."
-    single = f"Appends of one span, {_AT_ONCE} at once: p50 {quantile(latencies, 0.5):.1f} ms, p99 {quantile(latencies, 0.99):.1f} ms until durable."
+    note = (
+        f"Appends of {tables[0].num_rows:,} spans, {_AT_ONCE} at once: "
+        f"{rate:,.0f} spans/s, {size:,.0f} bytes a span in the log."
+    )
+    single = (
+        f"Appends of one span, {_AT_ONCE} at once: "
+        f"p50 {quantile(latencies, 0.5):.1f} ms, p99 {quantile(latencies, 0.99):.1f} ms until durable."
+    )
     return Result((stages,), (note, single))
 
 
 def _bytes(payload: ipc.Payload) -> bytes:
-    return payload.head + payload.body.to_pybytes()
+    return b"".join((payload.head, payload.body))
 
 
-def _best(work: object) -> Cost:
-    assert callable(work)
+def _best(work: Callable[[], object]) -> Cost:
     return min((cost(work) for _ in range(ROUNDS)), key=lambda c: c.cpu)
 
 
-async def _through(folder: Path, tables: Sequence[pa.Table], appends: int) -> tuple[Cost, Cost, Cost, list[float]]:
+async def _through(
+    folder: Path, tables: Sequence[pa.Table], appends: int
+) -> tuple[Cost, Cost, Cost, list[float]]:
     """Costs of appending everything, reading it near the end, reading it after a restart; milliseconds of small appends."""
     log = await SqliteEventLog.open(folder, max_bytes=10 << 30)
-    subscription = await log.subscribe(_GROUP, (SPANS,))
+    await (await log.subscribe(_GROUP, (SPANS,))).close()
     append = await _cost(_append_all(log, tables))
     near = await _cost(_read_all(log, len(tables)))
-    await subscription.close()
     await _append_all(log, tables)
     await log.close()
     log = await SqliteEventLog.open(folder, max_bytes=10 << 30)
@@ -78,3 +84,46 @@ async def _through(folder: Path, tables: Sequence[pa.Table], appends: int) -> tu
     latencies = await _small(log, tables[0].slice(0, 1), appends)
     await log.close()
     return append, near, far, latencies
+
+
+async def _cost(work: Awaitable[None]) -> Cost:
+    cpu, wall = time.process_time(), time.perf_counter()
+    await work
+    return Cost(time.process_time() - cpu, time.perf_counter() - wall)
+
+
+async def _append_all(log: SqliteEventLog, tables: Sequence[pa.Table]) -> None:
+    """Some appends at a time, as the receiver does."""
+    waiting = iter(tables)
+
+    async def some() -> None:
+        for table in waiting:
+            await log.append([Entry(SPANS, table, {"default": table.num_rows})])
+
+    await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
+
+
+async def _read_all(log: SqliteEventLog, records: int) -> None:
+    subscription = await log.subscribe(_GROUP, (SPANS,))
+    seen = 0
+    while seen < records:
+        found = await subscription.read(max_rows=50_000, wait_seconds=5)
+        if not found:
+            raise RuntimeError(f"the log gave {seen} of {records} records")
+        await subscription.commit(found)
+        seen += len(found)
+    await subscription.close()
+
+
+async def _small(log: SqliteEventLog, table: pa.Table, appends: int) -> list[float]:
+    """Milliseconds until each of so many appends of one span was durable."""
+    latencies: list[float] = []
+
+    async def some() -> None:
+        for _ in range(appends // _AT_ONCE):
+            began = time.perf_counter()
+            await log.append([Entry(SPANS, table, {"default": 1})])
+            latencies.append((time.perf_counter() - began) * 1000)
+
+    await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
+    return latencies

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 
 class Skipped(Exception):
-    """This machine lacks what the benchmark needs; the message says what."""
+    """The machine lacks what the benchmark needs; the message says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,9 @@ class Figure:
 def figures(*values: Figure) -> Table:
     """Figures as a table that says which goals were met."""
     verdicts = {None: "", True: "yes", False: "**no**"}
-    return Table(("figure", "value", "goal", "met"), [(f.name, f.value, f.goal, verdicts[f.met]) for f in values])
+    return Table(
+        ("figure", "value", "goal", "met"), [(f.name, f.value, f.goal, verdicts[f.met]) for f in values]
+    )
 
 
 def at_most(name: str, value: float, bound: float, unit: str, digits: int = 1) -> Figure:

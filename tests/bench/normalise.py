@@ -38,12 +38,12 @@ def synthetic_costs(requests: int) -> list[tuple[str, ...]]:
     stages: dict[str, Callable[[Sequence[bytes]], object]] = {
         "decode (ours)": wire.decode,
         "decode + normalise": lambda group: normalise(wire.decode(group), datetime.now(UTC)),
-        "prepare: decode + validate + normalise + project": lambda group: prepare(rows.submissions(group), datetime.now(UTC), Additions()),
+        "prepare: decode + validate + normalise + project": _prepared,
     }
     bare = f"{min(limit.decoding(bodies).micros(spans) for _ in range(ROUNDS)):.2f}"
     found = [("bare decode (ptars, full schema, 8 at once)", *("" for _ in AT_ONCE[:-1]), bare)]
     for name, stage in stages.items():
-        costs = [_best(lambda group, stage=stage: stage(group), _groups(bodies, n), spans) for n in AT_ONCE]
+        costs = [_best(stage, _groups(bodies, n), spans) for n in AT_ONCE]
         found.append((name, *(f"{micros:.2f}" for micros in costs)))
     return found
 
@@ -53,7 +53,9 @@ def dialect_costs(sdks: Sequence[str]) -> list[tuple[str, str]]:
     found = []
     for sdk in sdks:
         source = replay.Replay(sdk, 0, 500, as_sent=False)
-        requests = [request for request in (source.request(n) for n in range(8)) if request.path == "/v1/traces"]
+        requests = [
+            request for request in (source.request(n) for n in range(8)) if request.path == "/v1/traces"
+        ]
         spans = sum(request.spans for request in requests)
         bodies = [[request.body] for request in requests]
         found.append((sdk, f"{_best(_prepared, bodies, spans):.2f}"))

@@ -29,7 +29,8 @@ SERVICE = {
     "telemetry.sdk.name": "opentelemetry",
     "telemetry.sdk.version": "1.45.2",
 }
-_TRACE, _SPAN, _PARENT, _START, _END = (bytes([mark]) * size for mark, size in ((0xA1, 16), (0xA2, 8), (0xA3, 8), (0xA4, 8), (0xA5, 8)))  # fmt: skip
+_TRACE, _SPAN, _PARENT = b"\xa1" * 16, b"\xa2" * 8, b"\xa3" * 8
+_START, _END = b"\xa4" * 8, b"\xa5" * 8
 """What stands in an encoded span where an id or a time will be stamped. No text holds such bytes."""
 
 Bytes = npt.NDArray[np.uint8]
@@ -146,7 +147,11 @@ class _Writer:
 
 def _vocabulary(random: np.random.Generator, size: int = 5000) -> npt.NDArray[np.str_]:
     """Words of one to four syllables."""
-    syllables = [consonant + vowel for consonant in "bcdfghklmnprstvw" for vowel in ("a", "e", "i", "o", "u", "ea", "or", "an")]
+    syllables = [
+        consonant + vowel
+        for consonant in "bcdfghklmnprstvw"
+        for vowel in ("a", "e", "i", "o", "u", "ea", "or", "an")
+    ]
     return np.array(["".join(random.choice(syllables, 1 + rank % 4)) for rank in range(size)])
 
 

@@ -32,7 +32,7 @@ service:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A peer that runs: where it listens, what a request to it must carry, and the SQLite file with its table `spans`, if it keeps spans."""
+    """A running peer: where it listens, what a request must carry, and the SQLite file with its table `spans`, if it keeps any."""
 
     pid: int
     port: int
@@ -43,7 +43,9 @@ class Peer:
         """Spans that a query finds now."""
         if self.database is None or not self.database.exists():
             return 0
-        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=60)) as connection:
+        with contextlib.closing(
+            sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=60)
+        ) as connection:
             return int(connection.execute("SELECT count(*) FROM spans").fetchone()[0])
 
 
@@ -79,8 +81,17 @@ def mlflow() -> Iterator[Peer]:
     with _place() as (folder, (port, _)):
         database = folder / "mlflow.db"
         flags = ["--host", "127.0.0.1", "--port", str(port), "--workers", str(os.cpu_count() or 1)]
-        stores = ["--backend-store-uri", f"sqlite:///{database}", "--default-artifact-root", str(folder / "artifacts")]
-        environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        stores = [
+            "--backend-store-uri",
+            f"sqlite:///{database}",
+            "--default-artifact-root",
+            str(folder / "artifacts"),
+        ]
+        environment = {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
         with _running([str(program), "server", *flags, *stores], folder, port, environment) as pid:
             yield Peer(pid, port, {"x-mlflow-experiment-id": "0"}, database)
 
@@ -127,7 +138,12 @@ def _running(command: list[str], folder: Path, port: int, environment: Mapping[s
     log = folder / "server.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink
+            command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
         )
     try:
         _wait_until_listening(process, port, log)

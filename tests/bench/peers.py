@@ -23,11 +23,27 @@ def run(options: Options) -> Result:
     with peer.mlflow() as running:
         mlflow = _measured(running, requests)
     rows = [
-        ("Evalstream", f"{own.load.spans:,}", f"{own.queryable_rate:,.0f}", f"{own.micros:,.1f}", "1 ×", "1 ×", ""),
+        (
+            "Evalstream",
+            f"{own.load.spans:,}",
+            f"{own.queryable_rate:,.0f}",
+            f"{own.micros:,.1f}",
+            "1 ×",
+            "1 ×",
+            "",
+        ),
         _row(environments.PHOENIX, phoenix, own),
         _row(environments.MLFLOW, mlflow, own),
     ]
-    columns = ("server", "spans", "spans/s until queryable", "CPU µs a span", "speed, ours / theirs", "CPU, theirs / ours", f"≥ {GOAL:.0f} × as fast")
+    columns = (
+        "server",
+        "spans",
+        "spans/s until queryable",
+        "CPU µs a span",
+        "speed, ours / theirs",
+        "CPU, theirs / ours",
+        f"≥ {GOAL:.0f} × as fast",
+    )
     return Result((Table(columns, rows),))
 
 
@@ -35,7 +51,9 @@ def _measured(running: peer.Peer, requests: int) -> peer.Measured:
     """After one request that makes it load and create what it needs."""
     warm = Order(running.port, number=CLIENTS, requests=1, seconds=300, headers=running.headers)
     peer.measure(running, warm, 1)
-    return peer.measure(running, Order(running.port, requests=requests, seconds=300, headers=running.headers), CLIENTS)
+    return peer.measure(
+        running, Order(running.port, requests=requests, seconds=300, headers=running.headers), CLIENTS
+    )
 
 
 def _row(name: str, theirs: peer.Measured, own: Run) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,7 +55,9 @@ def disk_bytes(folder: Path) -> int:
 
 def _stat(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        )
     except (FileNotFoundError, ProcessLookupError):
         return []
 
@@ -86,7 +88,7 @@ class Watch:
     every: float = 1.0
     samples: list[Sample] = field(default_factory=list)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self._end = threading.Event()
         self._began = time.monotonic()
         self._thread = threading.Thread(target=self._look, daemon=True)

@@ -22,7 +22,10 @@ _POLL = 0.1
 @contextmanager
 def product(environment: Mapping[str, str] | None = None) -> Iterator[Server]:
     """A fresh server for the length of a block."""
-    with TemporaryDirectory(prefix="evalstream-bench-") as folder, running(Path(folder, "data"), environment=environment) as server:
+    with (
+        TemporaryDirectory(prefix="evalstream-bench-") as folder,
+        running(Path(folder, "data"), environment=environment) as server,
+    ):
         yield server
 
 
@@ -44,7 +47,9 @@ def drained(server: Server, spans: int, project: str = PROJECT, seconds: float =
         if now["received"] >= spans and not now["in_flight"]:
             return time.time()
         if time.monotonic() > end:
-            raise TimeoutError(f"{spans} spans were acknowledged to {project}, after {seconds:.0f} s its counters are {now}")
+            raise TimeoutError(
+                f"{spans} spans were acknowledged to {project}, after {seconds:.0f} s its counters are {now}"
+            )
         time.sleep(_POLL)
 
 

@@ -86,7 +86,9 @@ def captured(fixture: Fixture, *, as_sent: bool) -> Captured:
     needles = [identity.hex().encode() if encoding == "json" else identity for identity in ids]
     places = [found.start() for needle in needles for found in re.finditer(re.escape(needle), body)]
     spans = sum(1 for _ in _spans(message)) if fixture.signal == "traces" else 0
-    return Captured(np.frombuffer(body, np.uint8), np.array(places, np.int64), spans, fixture.signal, encoding)
+    return Captured(
+        np.frombuffer(body, np.uint8), np.array(places, np.int64), spans, fixture.signal, encoding
+    )
 
 
 def _request(body: bytes, spans: int, like: Captured) -> Request:

@@ -51,8 +51,6 @@ def write(name: str, text: str) -> None:
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     block = f"{begin}\n{text}\n{end}"
     pattern = re.compile(re.escape(begin) + r".*?" + re.escape(end), re.DOTALL)
-    if pattern.search(page):
-        page = pattern.sub(lambda _: block, page)
-    else:
-        page = f"{page.rstrip()}\n\n## {name}: {ABOUT[name]}\n\n{block}\n"
-    PAGE.write_text(page, encoding="utf-8")
+    replaced, count = pattern.subn(lambda _: block, page)
+    appended = f"{page.rstrip()}\n\n## {name}: {ABOUT[name]}\n\n{block}\n"
+    PAGE.write_text(replaced if count else appended, encoding="utf-8")

@@ -32,7 +32,12 @@ def run(options: Options) -> Result:
                 Figure("stored spans", f"{spans:,}"),
                 Figure("start on a folder that was closed", f"{first:.1f} s"),
                 Figure("start after kill -9 under load, until ready", f"{again:.1f} s"),
-                Figure("spans acknowledged before the kill, all there afterwards", f"{sent:,}, {'yes' if drained >= sent else 'no'}", "yes", drained >= sent),
+                Figure(
+                    "spans acknowledged before the kill, all there afterwards",
+                    f"{sent:,}, {'yes' if drained >= sent else 'no'}",
+                    "yes",
+                    drained >= sent,
+                ),
             ),
         )
     )

@@ -27,7 +27,13 @@ class Collected:
         if name == "spans_raw":
             self.tables.append(data)
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None, *, settings: Mapping[str, Any] | None = None) -> pa.Table:
+    def query(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, Any] | None = None,
+    ) -> pa.Table:
         """New spans need no look-up."""
         raise AssertionError(f"the span writer asked for {sql[:200]}")
 
@@ -39,7 +45,14 @@ class Collected:
         """New spans need none."""
         raise AssertionError(f"the span writer ran {sql[:200]}")
 
-    def read(self, project: str, sql: str, parameters: Mapping[str, Any] | None = None, *, limits: ReadLimits | None = None) -> pa.Table:
+    def read(
+        self,
+        project: str,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        limits: ReadLimits | None = None,
+    ) -> pa.Table:
         """The span writer is no reader."""
         raise AssertionError(f"the span writer read {sql[:200]}")
 
@@ -68,7 +81,10 @@ def normalised(requests: Sequence[bytes], at_once: int = 8) -> list[pa.Table]:
 def records(tables: Sequence[pa.Table]) -> list[Record]:
     """The tables as the log hands them to the span writer, appended now."""
     now = datetime.now(UTC)
-    return [Record(position, SPANS, table, {"default": table.num_rows}, now) for position, table in enumerate(tables, 1)]
+    return [
+        Record(position, SPANS, table, {"default": table.num_rows}, now)
+        for position, table in enumerate(tables, 1)
+    ]
 
 
 def stored(requests: Sequence[bytes], at_once: int) -> list[pa.Table]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import json
 import os
 import signal
@@ -59,11 +61,17 @@ class Served:
 def serve(data: Path, work: Callable[[Served], T]) -> T:
     """Runs a server on a data folder while `work` asks it from a thread. Call it apart: it opens the engine and stops by a signal."""
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-    settings = load({"data_dir": str(data), **{f"{name}_port": port for name, port in ports.items()}}, {})
+    given = {
+        "data_dir": str(data),
+        "log_level": "warning",
+        **{f"{name}_port": port for name, port in ports.items()},
+    }
+    settings = load(given, {})
     found: list[T] = []
     thread = threading.Thread(target=_work, args=(Served(ports["api"], data), ports["api"], work, found))
     thread.start()
-    code = up.run(settings)
+    with contextlib.redirect_stdout(io.StringIO()):  # it announces its ports
+        code = up.run(settings)
     thread.join()
     if code or not found:
         raise RuntimeError(f"the server ended with {code} before the work was done")

@@ -54,24 +54,53 @@ def run(options: Options) -> Result:
 
 
 def _figures(transport: str, found: Run, *, goals: bool) -> list[Figure]:
-    rate, p99 = f"{transport}: durable, {CONNECTIONS} connections, {found.client}", f"{transport}: acknowledgement p99"
+    rate, p99 = (
+        f"{transport}: durable, {CONNECTIONS} connections, {found.client}",
+        f"{transport}: acknowledgement p99",
+    )
     exact = found.requests - found.failed <= found.stored <= found.requests + CONNECTIONS
     return [
-        at_least(rate, found.rate, GOAL_RATE, "requests/s") if goals else Figure(rate, f"{found.rate:,.0f} requests/s"),
+        at_least(rate, found.rate, GOAL_RATE, "requests/s")
+        if goals
+        else Figure(rate, f"{found.rate:,.0f} requests/s"),
         Figure(f"{transport}: acknowledgement p50", f"{found.p50:.1f} ms"),
         at_most(p99, found.p99, GOAL_P99, "ms") if goals else Figure(p99, f"{found.p99:.1f} ms"),
         Figure(f"{transport}: CPU of the server a request", f"{found.micros:.0f} µs"),
-        Figure(f"{transport}: failed; acknowledged spans stored once", f"{found.failed}; {'yes' if exact else 'no'}", "0; yes", exact and not found.failed),
+        Figure(
+            f"{transport}: failed; acknowledged spans stored once",
+            f"{found.failed}; {'yes' if exact else 'no'}",
+            "0; yes",
+            exact and not found.failed,
+        ),
     ]
 
 
 def _http(server: Server, seconds: float, name: str) -> Run:
     path = server.data.parent / "request.bin"
     port = server.ports["otlp_http"]
-    places = _write_template(path, f"POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/x-protobuf\r\n")
+    places = _write_template(
+        path,
+        f"POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/x-protobuf\r\n",
+    )
     if wrk := shutil.which("wrk"):
-        script = ["-s", str(Path(__file__).with_name("small.lua")), f"http://127.0.0.1:{port}/v1/traces", "--"]
-        command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "10s", *script, str(path), *places, name]
+        script = [
+            "-s",
+            str(Path(__file__).with_name("small.lua")),
+            f"http://127.0.0.1:{port}/v1/traces",
+            "--",
+        ]
+        command = [
+            wrk,
+            "-t1",
+            f"-c{CONNECTIONS}",
+            f"-d{max(1, round(seconds))}s",
+            "--timeout",
+            "10s",
+            *script,
+            str(path),
+            *places,
+            name,
+        ]
     else:
         command = _client("http", port, CONNECTIONS, seconds, path, places, name)
     return _measured(server, [command], name)
@@ -86,8 +115,21 @@ def _grpc(server: Server, seconds: float) -> Run:
     return _measured(server, commands, "grp")
 
 
-def _client(transport: str, port: int, connections: int, seconds: float, file: Path, places: Sequence[str], name: str) -> list[str]:
-    return [sys.executable, "-m", "tests.bench.small_client", transport, str(port), str(connections), str(seconds), str(file), *places, name]
+def _client(
+    transport: str, port: int, connections: int, seconds: float, file: Path, places: Sequence[str], name: str
+) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "tests.bench.small_client",
+        transport,
+        str(port),
+        str(connections),
+        str(seconds),
+        str(file),
+        *places,
+        name,
+    ]
 
 
 def _write_template(path: Path, head: str | None) -> tuple[str, str]:
@@ -102,7 +144,9 @@ def _write_template(path: Path, head: str | None) -> tuple[str, str]:
 def _measured(server: Server, commands: Sequence[Sequence[str]], name: str) -> Run:
     """Runs the clients side by side until all that they sent is stored."""
     cpu = product.cpu_seconds(server)
-    started = [subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) for command in commands]
+    started = [
+        subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) for command in commands
+    ]
     said = [process.communicate()[0] for process in started]
     cpu = product.cpu_seconds(server) - cpu
     found = [json.loads(next(line for line in out.splitlines() if line.startswith("{"))) for out in said]

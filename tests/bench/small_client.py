@@ -36,7 +36,7 @@ class Bench:
     failed: int = 0
     end: float = 0.0
 
-    async def http(self) -> None:
+    async def over_http(self) -> None:
         """All connections over HTTP/1.1."""
         await asyncio.gather(*(self._http() for _ in range(self.connections)))
 
@@ -46,16 +46,20 @@ class Bench:
             sent = time.perf_counter()
             writer.write(self.stamp())
             head = await reader.readuntil(_END_OF_HEAD)
-            length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
+            length = next(
+                (line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0"
+            )
             await reader.readexactly(int(length.partition(b":")[2]))
             self._answered(sent, ok=head.startswith(b"HTTP/1.1 2"))
         writer.close()
         await writer.wait_closed()
 
-    async def grpc(self) -> None:
+    async def over_grpc(self) -> None:
         """All calls over a few channels."""
         options = [("grpc.use_local_subchannel_pool", 1)]
-        channels = [grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", options=options) for _ in range(CHANNELS)]
+        channels = [
+            grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", options=options) for _ in range(CHANNELS)
+        ]
         await asyncio.gather(*(self._grpc(channels[i % CHANNELS]) for i in range(self.connections)))
         for channel in channels:
             await channel.close()
@@ -78,7 +82,7 @@ class Bench:
         """Runs until the time is over, and sums up."""
         began = time.monotonic()
         self.end = began + self.seconds
-        await (self.http() if transport == "http" else self.grpc())
+        await (self.over_http() if transport == "http" else self.over_grpc())
         return {
             "requests": len(self.latencies),
             "seconds": time.monotonic() - began,

@@ -79,17 +79,35 @@ def _figures(found: Run, limit: Limit) -> list[Figure]:
     return [
         at_least("acknowledged", found.acknowledged_rate, GOAL_SPANS, "spans/s"),
         at_least("until queryable", found.queryable_rate, GOAL_SPANS, "spans/s"),
-        Figure("from the last acknowledgement to all queryable", f"{found.queryable - load.last_acknowledged:.2f} s"),
+        Figure(
+            "from the last acknowledgement to all queryable",
+            f"{found.queryable - load.last_acknowledged:.2f} s",
+        ),
         at_most("CPU of the server a span", found.micros, GOAL_CPU, "µs"),
-        Figure("bare limit: decode + insert", f"{limit.decode:.1f} + {limit.insert:.1f} = {limit.both:.1f} µs"),
+        Figure(
+            "bare limit: decode + insert", f"{limit.decode:.1f} + {limit.insert:.1f} = {limit.both:.1f} µs"
+        ),
         Figure("server / bare limit", f"{found.micros / limit.both:.2f} ×"),
         Figure("bare insert of ready tables", f"{limit.rows_per_second:,.0f} rows/s"),
         Figure("CPU of the clients a span", f"{load.cpu_seconds / load.spans * 1e6:.1f} µs"),
-        Figure("cores used by server, clients", f"{found.cpu / wall:.2f}, {load.cpu_seconds / wall:.2f} of {os.cpu_count()}"),
-        Figure("acknowledgement p50, p99", f"{quantile(load.latencies_ms, 0.5):.0f}, {quantile(load.latencies_ms, 0.99):.0f} ms"),
+        Figure(
+            "cores used by server, clients",
+            f"{found.cpu / wall:.2f}, {load.cpu_seconds / wall:.2f} of {os.cpu_count()}",
+        ),
+        Figure(
+            "acknowledgement p50, p99",
+            f"{quantile(load.latencies_ms, 0.5):.0f}, {quantile(load.latencies_ms, 0.99):.0f} ms",
+        ),
         at_most("peak resident memory", watch.peak_memory / _MIB, GOAL_MEMORY, "MiB", 0),
-        Figure("peak disk: log, store", f"{watch.peak_disk(0) / _MIB:,.0f}, {watch.peak_disk(1) / _MIB:,.0f} MiB"),
-        Figure("every acknowledged span stored once, tokens equal", "yes" if found.exact else "no", "yes", found.exact),
+        Figure(
+            "peak disk: log, store", f"{watch.peak_disk(0) / _MIB:,.0f}, {watch.peak_disk(1) / _MIB:,.0f} MiB"
+        ),
+        Figure(
+            "every acknowledged span stored once, tokens equal",
+            "yes" if found.exact else "no",
+            "yes",
+            found.exact,
+        ),
     ]
 
 
@@ -103,4 +121,6 @@ def _over_time(found: Run) -> Table:
 def _notes(found: Run, limit: Limit) -> list[str]:
     load = found.load
     refused = ", ".join(f"{count} × {kind}" for kind, count in load.refused.items()) or "none"
-    return [f"{load.spans:,} spans in {load.last_acknowledged - load.started:.0f} s; answers other than 200: {refused}."]
+    return [
+        f"{load.spans:,} spans in {load.last_acknowledged - load.started:.0f} s; answers other than 200: {refused}."
+    ]

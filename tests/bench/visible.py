@@ -26,7 +26,10 @@ def run(options: Options) -> Result:
     probes = max(3, round(options.length(60, 8) / _EVERY))
     with product.product() as server:
         order = Order(
-            server.ports["otlp_http"], spans=AT_ONCE, rate=BACKGROUND / AT_ONCE, seconds=_WARM_UP + probes * _EVERY + 2
+            server.ports["otlp_http"],
+            spans=AT_ONCE,
+            rate=BACKGROUND / AT_ONCE,
+            seconds=_WARM_UP + probes * _EVERY + 2,
         )
         with clients(order, 1) as processes:
             go(processes)
@@ -40,7 +43,10 @@ def run(options: Options) -> Result:
                 at_most("acknowledged → listed, p99", quantile(times, 0.99), GOAL, "s", 2),
                 Figure("acknowledged → listed, p50", f"{quantile(times, 0.5):.2f} s"),
                 Figure("slowest", f"{max(times):.2f} s"),
-                Figure("background", f"{rate:,.0f} spans/s, acknowledgement p99 {quantile(load.latencies_ms, 0.99):.0f} ms"),
+                Figure(
+                    "background",
+                    f"{rate:,.0f} spans/s, acknowledgement p99 {quantile(load.latencies_ms, 0.99):.0f} ms",
+                ),
                 Figure("traces looked for", f"{len(times)}"),
             ),
         )
@@ -54,7 +60,9 @@ def _probed(server: Server, count: int) -> list[float]:
     threads = []
     for number in range(count):
         due = time.monotonic() + _EVERY
-        thread = threading.Thread(target=lambda request: times.append(_visible(server, request)), args=(payload.request(number),))
+        thread = threading.Thread(
+            target=lambda request: times.append(_visible(server, request)), args=(payload.request(number),)
+        )
         thread.start()
         threads.append(thread)
         time.sleep(max(0.0, due - time.monotonic()))
@@ -71,14 +79,18 @@ def _visible(server: Server, request: Request) -> float:
     trace = span.trace_id.hex()
     with httpx.Client(timeout=60) as client:
         answer = client.post(
-            server.url("otlp_http") + request.path, content=request.body, headers={"Content-Type": request.content_type}
+            server.url("otlp_http") + request.path,
+            content=request.body,
+            headers={"Content-Type": request.content_type},
         )
         answer.raise_for_status()
         acknowledged = time.monotonic()
         url = f"{server.url()}/api/v1/projects/{product.PROJECT}/traces"
         while time.monotonic() - acknowledged < _GIVE_UP:
             listed = client.get(url, params={"filter": f"trace_id = '{trace}'", "limit": "10"})
-            if listed.status_code == httpx.codes.OK and any(row["trace_id"] == trace for row in listed.json()["data"]):
+            if listed.status_code == httpx.codes.OK and any(
+                row["trace_id"] == trace for row in listed.json()["data"]
+            ):
                 return time.monotonic() - acknowledged
             time.sleep(_POLL)
     raise TimeoutError(f"trace {trace} is not listed {_GIVE_UP:.0f} s after its acknowledgement")

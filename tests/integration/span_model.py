@@ -142,7 +142,7 @@ def finished(trace: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _inherited(row: Row, name: str, asked: list[dict[str, Any]]) -> Any:
-    missing = (None, "", [])
+    missing: tuple[object, ...] = (None, "", [])
     said = [other[name] for other in (row, *asked) if other[name] not in missing]
     if name == "trace_name" and not said:
         said = [other["_title"] for other in asked if other["_title"]]

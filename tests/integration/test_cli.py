@@ -56,7 +56,7 @@ class Shell:
             out.flush()
         assert ended == code, (ended, err.getvalue())
         self.said = err.getvalue()
-        return out.buffer.getvalue().decode()  # type: ignore[attr-defined,no-any-return]
+        return out.buffer.getvalue().decode()
 
     def json(self, *words: str) -> Any:
         """The document that a command prints."""
@@ -67,7 +67,11 @@ class Shell:
 def shell(server: Server) -> Shell:
     """A project with two good traces, a failed one, one to be deleted, a log record and a span that was refused."""
     now = time.time_ns() - 60 * 10**9
-    say = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o-mini", "gen_ai.provider.name": "openai"}
+    say = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt-4o-mini",
+        "gen_ai.provider.name": "openai",
+    }
     usage = {"gen_ai.usage.input_tokens": 1200, "gen_ai.usage.output_tokens": 34}
     who = {"session.id": "s/1", "user.id": "ana"}
     asked = json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Where is my parcel?"}]}])
@@ -205,7 +209,10 @@ def test_projects_and_keys(shell: Shell) -> None:
 def test_following_shows_a_trace_as_it_arrives(shell: Shell) -> None:
     command = [sys.executable, "-m", "api.cli.main", "traces", "--follow", "--json", "--project", PROJECT]
     child = subprocess.Popen(
-        [*command, "--url", shell.server.url()], cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*command, "--url", shell.server.url()],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     assert child.stdout is not None
     assert child.stderr is not None
@@ -223,7 +230,10 @@ def test_following_shows_a_trace_as_it_arrives(shell: Shell) -> None:
 
 
 def port_flags() -> dict[str, str]:
-    return {f"--{name.replace('_', '-')}-port": str(n) for name, n in zip(PORTS, free_ports(len(PORTS)), strict=True)}
+    return {
+        f"--{name.replace('_', '-')}-port": str(n)
+        for name, n in zip(PORTS, free_ports(len(PORTS)), strict=True)
+    }
 
 
 def test_the_demo_runs_detached_and_refuses_to_run_twice(tmp_path: Path) -> None:

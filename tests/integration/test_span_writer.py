@@ -238,3 +238,17 @@ def test_a_large_batch_is_one_part_a_partition(store: ChdbStore, writer: SpanWri
     assert [t.counter for t in loaded(store).process([record])] == ["stored"]
     store.command("SYSTEM START MERGES spans_raw")
     assert len(read(store)) == 15_000
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("together", [True, False])
+def test_messages_from_log_records_decide_between_twins(
+    store: ChdbStore, writer: SpanWriter, order: tuple[int, int], together: bool
+) -> None:
+    spans = rows.record(1, SPANS, rows.table([rows.call(1, 1), rows.call(1, 2, 1)]))
+    said = rows.record(2, LOGS, rows.logs([rows.log(1, 1, output=[rows.message("x", "assistant")])]))
+    records = [(spans, said)[place] for place in order]
+    for batch in [records] if together else [[record] for record in records]:
+        writer.process(batch)
+    counted = {key[2]: row["usage_counted"] for key, row in read(store).items()}
+    assert counted == {f"{1:016x}": True, f"{2:016x}": False}

@@ -38,7 +38,7 @@ async def test_no_request_breaks_the_api(api: Api, monkeypatch: pytest.MonkeyPat
     }
 
 
-KNOWN = (
+KNOWN: tuple[dict[str, str], ...] = (
     {},
     {"trace_id": trace_id(1), "span_id": span_id(11), "session_id": "s"},
     {"project": "no such project"},

@@ -70,7 +70,7 @@ def serving(answer: Answer) -> Iterator[FakeServer]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = _serve
+        do_GET = do_POST = do_DELETE = _serve  # noqa: N815 - names of the base class
 
         def log_message(self, format: str, *args: Any) -> None:
             """Says nothing."""

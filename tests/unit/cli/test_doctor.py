@@ -26,7 +26,9 @@ def flags() -> list[str]:
 @pytest.fixture(autouse=True)
 def _no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine is opened by tests/integration: one a process."""
-    monkeypatch.setattr(doctor, "_engine", lambda settings, running: doctor.Check("engine", "ok", "not asked"))
+    monkeypatch.setattr(
+        doctor, "_engine", lambda settings, running: doctor.Check("engine", "ok", "not asked")
+    )
 
 
 def verdicts(run: Run, *words: str) -> tuple[int, dict[str, tuple[str, str]]]:
@@ -88,7 +90,18 @@ def test_an_open_door_is_told(run: Run, flags: list[str]) -> None:
 
 
 def test_a_certificate_is_read(run: Run, flags: list[str], tmp_path: Path) -> None:
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem"]
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+    ]
     subprocess.run([*make, "-subj", "/CN=localhost"], cwd=tmp_path, check=True, capture_output=True)
     _, found = verdicts(run, *flags, "--tls-cert", "cert.pem", "--tls-key", "key.pem")
     assert found["certificate"][0] == "ok"

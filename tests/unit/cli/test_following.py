@@ -13,17 +13,32 @@ from api.cli.following import Event, parsed_events
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.fake import Asked, Told, serving
 
-IDS = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\0\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), max_size=9)
+IDS = st.text(
+    st.characters(codec="utf-8", exclude_characters="\r\n\0\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), max_size=9
+)
 
 
 def test_events_have_id_name_and_data_and_comments_have_none() -> None:
-    lines = ["retry: 1000", "", ": nothing new", "", "event: trace", "id: 7", "data: a", "data:b", "", "data: unfinished"]
+    lines = [
+        "retry: 1000",
+        "",
+        ": nothing new",
+        "",
+        "event: trace",
+        "id: 7",
+        "data: a",
+        "data:b",
+        "",
+        "data: unfinished",
+    ]
     assert list(parsed_events(lines)) == [Event("7", "trace", "a\nb")]
 
 
 @given(st.lists(st.tuples(IDS, IDS, IDS)))
 def test_what_is_written_is_read(events: list[tuple[str, str, str]]) -> None:
-    lines = [line for id, name, data in events for line in (f"id: {id}", f"event: {name}", f"data: {data}", "")]
+    lines = [
+        line for id, name, data in events for line in (f"id: {id}", f"event: {name}", f"data: {data}", "")
+    ]
     assert list(parsed_events(lines)) == [Event(*event) for event in events]
 
 

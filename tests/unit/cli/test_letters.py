@@ -69,7 +69,9 @@ def test_letters_are_named_or_all_are_meant(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("reply", "code", "dropped"), [("y\n", 0, 3), ("n\n", 1, 0), ("", 1, 0)])
-def test_dropping_asks_first(reply: str, code: int, dropped: int, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dropping_asks_first(
+    reply: str, code: int, dropped: int, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", Terminal(reply))
     with serving(letters()) as fake:
         answer = run("dead-letters", "drop", "--all", "--url", fake.url)
@@ -130,4 +132,7 @@ def test_the_content_of_a_dead_row_is_what_it_says() -> None:
 
 @pytest.mark.parametrize("kind", ["rejected", "dead"])
 def test_other_bytes_are_shown_in_hex(kind: str) -> None:
-    assert content_of(letter(kind, b"\xff\xfe" * 20)).splitlines() == ["ff fe " * 15 + "ff fe", "ff fe ff fe ff fe ff fe"]
+    assert content_of(letter(kind, b"\xff\xfe" * 20)).splitlines() == [
+        "ff fe " * 15 + "ff fe",
+        "ff fe ff fe ff fe ff fe",
+    ]

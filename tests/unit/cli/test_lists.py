@@ -50,8 +50,16 @@ def test_nothing_found_is_said_beside_the_table(run: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "path", "query"),
     [
-        (["traces", "--filter", "cost > 1", "--search", "a b"], "traces", {"filter": "cost > 1", "search": "a b"}),
-        (["spans", "--start", "2026-01-01", "--end", "2026-02-01"], "spans", {"start": "2026-01-01", "end": "2026-02-01"}),
+        (
+            ["traces", "--filter", "cost > 1", "--search", "a b"],
+            "traces",
+            {"filter": "cost > 1", "search": "a b"},
+        ),
+        (
+            ["spans", "--start", "2026-01-01", "--end", "2026-02-01"],
+            "spans",
+            {"start": "2026-01-01", "end": "2026-02-01"},
+        ),
         (["sessions", "--filter", "x = 1"], "sessions", {"filter": "x = 1"}),
         (["users"], "users", {}),
         (["scores", "--name", "f1", "--trace", "A" * 32], "scores", {"name": "f1", "trace_id": "a" * 32}),

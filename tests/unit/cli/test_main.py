@@ -78,7 +78,9 @@ def test_ctrl_c_ends_quietly(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (answer.code, answer.out, answer.err) == (130, "", "")
 
 
-def test_the_unexpected_is_one_line_and_with_debug_a_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_unexpected_is_one_line_and_with_debug_a_traceback(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(status, "status", fails(RuntimeError("two\nlines")))
     answer = run("status")
     assert (answer.code, answer.err) == (

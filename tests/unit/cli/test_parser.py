@@ -19,7 +19,19 @@ from tests.cli_page import arguments, cli_page, command_parser
 from tests.unit.cli.conftest import Run
 
 NAMES = [command.name for command in COMMANDS]
-SLOW = {"chdb", "pyarrow", "polars", "numpy", "fastapi", "starlette", "sqlalchemy", "httpx", "grpc", "rich", "orjson"}
+SLOW = {
+    "chdb",
+    "pyarrow",
+    "polars",
+    "numpy",
+    "fastapi",
+    "starlette",
+    "sqlalchemy",
+    "httpx",
+    "grpc",
+    "rich",
+    "orjson",
+}
 PROBE = """
 import json, sys
 from api.cli.main import main
@@ -60,7 +72,7 @@ def test_every_command_has_help_for_itself_and_for_each_argument(name: str, run:
     answer = run(*name.split(), "--help")
     assert answer.code == 0
     parser = command_parser(build_parser(), name)
-    assert parser.description in answer.out
+    assert str(parser.description) in answer.out
     assert [action.dest for action in arguments(parser) if not action.help] == []
 
 

@@ -36,7 +36,9 @@ def test_all_holds_with_what_is_in_flight_written_or_not(spans: int) -> None:
         ({}, Evidence(82, 82, 6), {"letters"}),
     ],
 )
-def test_a_lost_or_doubled_span_breaks_its_equation(change: dict[str, int], evidence: Evidence, broken: set[str]) -> None:
+def test_a_lost_or_doubled_span_breaks_its_equation(
+    change: dict[str, int], evidence: Evidence, broken: set[str]
+) -> None:
     found = verdicts({**GOOD, **change}, evidence)
     assert {name for name, holds in found.items() if not holds} == broken
 

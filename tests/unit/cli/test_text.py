@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.cli.text import clean, count, duration, money, moment, plain, shortened, size
+from api.cli.text import clean, count, duration, moment, money, plain, shortened, size
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,9 @@ def test_times_are_utc_and_name_another_year() -> None:
     assert moment(None) == ""
 
 
-@pytest.mark.parametrize(("bytes_", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 << 40, "3.0 TiB")])
+@pytest.mark.parametrize(
+    ("bytes_", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 << 40, "3.0 TiB")]
+)
 def test_sizes(bytes_: int, text: str) -> None:
     assert size(bytes_) == text
 

@@ -53,7 +53,7 @@ def test_a_tree_with_kinds_durations_tokens_and_errors(run: Run) -> None:
     lines = show(run).splitlines()
     assert lines[:2] == [
         f"chat  {TRACE}",
-        "2001-11-20 18:00:00 UTC · 1.23 s · 3 spans · 1 errors · 1,290 tokens · session s-1 · helpful 0.5 · tone kind",
+        "2001-11-20 18:00:00 UTC · 1.23 s · 3 spans · 1 error · 1,290 tokens · session s-1 · helpful 0.5 · tone kind",
     ]
     assert lines[2] == "agent a1  12 ms · (1,234 → 56 tokens)"
     assert lines[3] == "  llm b2  12 ms · gpt · 1,234 → 56 tokens"

@@ -98,7 +98,10 @@ def test_resuming_needs_something_of_the_same_kind_to_resume(run: Run) -> None:
 def test_a_folder_that_is_not_there_is_one_line(run: Run) -> None:
     with serving(exporting(5)) as fake:
         answer = run("export", "-o", "missing/spans.ndjson", "--url", fake.url)
-    assert (answer.code, answer.err) == (2, "evalstream: cannot write missing/spans.ndjson: No such file or directory\n")
+    assert (answer.code, answer.err) == (
+        2,
+        "evalstream: cannot write missing/spans.ndjson: No such file or directory\n",
+    )
 
 
 def importing(taken: list[int], refuse: int = 0) -> Answer:

@@ -15,7 +15,9 @@ def span(id: str, parent: str = "", start: int = 0) -> dict[str, str]:
 
 
 def outline(tops: list[Node]) -> list[str]:
-    return ["-" * depth + node.span["span_id"] + "?" * node.orphan for top in tops for depth, node in top.walk()]
+    return [
+        "-" * depth + node.span["span_id"] + "?" * node.orphan for top in tops for depth, node in top.walk()
+    ]
 
 
 def test_children_stand_under_their_parent_in_the_order_of_their_starts() -> None:
@@ -24,7 +26,11 @@ def test_children_stand_under_their_parent_in_the_order_of_their_starts() -> Non
 
 
 def test_an_orphan_stands_at_the_top_with_what_is_below_it() -> None:
-    assert outline(tree_of([span("b", "lost", 1), span("c", "b", 2), span("a", start=3)])) == ["b?", "-c", "a"]
+    assert outline(tree_of([span("b", "lost", 1), span("c", "b", 2), span("a", start=3)])) == [
+        "b?",
+        "-c",
+        "a",
+    ]
 
 
 def test_a_circle_is_opened_at_its_first_span() -> None:

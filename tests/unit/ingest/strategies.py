@@ -60,7 +60,7 @@ def _id(size: int) -> st.SearchStrategy[bytes]:
 @st.composite
 def spans(draw: st.DrawFn, attributes: st.SearchStrategy[dict[str, Any]] = pairs) -> Span:
     """A span that must be taken."""
-    start = EPOCH + draw(st.integers(-(10**18), 10**12))
+    start = EPOCH + draw(st.integers(-8 * 10**17, 10**12))
     events = draw(st.lists(st.tuples(texts, st.integers(0, 2**64 - 1), pairs), max_size=2))
     links = draw(st.lists(st.tuples(st.binary(max_size=16), pairs), max_size=1))
     return Span(

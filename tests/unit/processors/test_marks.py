@@ -13,6 +13,7 @@ from processors.trace_rules import BITS
 from schemas.spans import TEXT_MAP
 
 TEXTS = pa.list_(pa.string())
+A1 = ("a", "1")
 
 
 def test_lists_and_bits_are_the_same() -> None:
@@ -49,7 +50,7 @@ def test_inherited_metadata_keys_are_taken_out() -> None:
         (pa.bool_(), [(True, True, False), (True, False, True)]),
         (pa.uint32(), [(1, 1, False), (None, None, False), (None, 0, True), (0, None, True)]),
         (TEXTS, [(["a"], ["a"], False), (["a"], ["b"], True), ([], ["a"], True), ([], [], False), (["a", "b"], ["b", "a"], True)]),
-        (TEXT_MAP, [([("a", "1")], [("a", "1")], False), ([("a", "1")], [("a", "2")], True), ([("a", "1")], [("b", "1")], True), ([], [], False)]),
+        (TEXT_MAP, [([A1], [A1], False), ([A1], [("a", "2")], True), ([A1], [("b", "1")], True), ([], [], False)]),
     ],
     ids=["text", "bool", "number", "list", "map"],
 )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Faults: kill -9, full disks, damaged files, noise on the wire."""
