@@ -83,13 +83,18 @@ class Changes:
     def commit(
         self, group: str, topics: Sequence[str], position: int | None, tallies: Sequence[Tally]
     ) -> Change[dict[str, Unread]]:
-        """Moves a group on to a position (None: leaves it), never back, together with its tallies."""
+        """Moves a group on to a position (None: leaves it), never back, together with its tallies.
+
+        What was committed before (a group that was rewound on purpose) is not counted once more.
+        """
 
         def write(connection: sqlite3.Connection) -> dict[str, Unread]:
+            places = {topic: groups.position(connection, group, topic) for topic in topics}
+            if position is not None and all(place >= position for place in places.values()):
+                return {}
             groups.add_tallies(connection, tallies)
             if position is None:
                 return {}
-            places = {topic: groups.position(connection, group, topic) for topic in topics}
             groups.advance(connection, group, topics, position)
             return {
                 topic: Unread(position, *records.count(connection, topic, place, position))

@@ -78,16 +78,27 @@ def carriers_of(store: Store, responses: Collection[Pair]) -> frozenset[Pair]:
 
 
 def delete_trace(store: Store, deletion: Mapping[str, Any]) -> int:
-    """Removes a trace with its scores and log records, for good; returns how many spans were there."""
+    """Removes a trace with its scores and log records, for good; returns how many spans were there.
+
+    The number is written down before anything goes, so that a repetition after a crash tells the same.
+    """
     names = {"project": deletion["project"], "trace": deletion["trace_id"]}
     where = "project = {project:String} AND trace_id = {trace:String}"
-    count = store.query(f"SELECT uniqExact(span_id) AS n FROM spans_raw WHERE {where}", names)["n"][0].as_py()
-    store.insert(
-        "deleted_traces", pa.table({k: [deletion[k]] for k in ("project", "trace_id", "deleted_at")})
+    done = store.query(
+        f"SELECT spans FROM deleted_traces WHERE {where} AND deleted_at = {{at:DateTime64(9)}}",
+        {**names, "at": deletion["deleted_at"]},
     )
+    if done.num_rows:
+        count = int(done["spans"][0].as_py())
+    else:
+        count = int(
+            store.query(f"SELECT uniqExact(span_id) AS n FROM spans_raw WHERE {where}", names)["n"][0].as_py()
+        )
+        columns = {name: [deletion[name]] for name in ("project", "trace_id", "deleted_at")}
+        store.insert("deleted_traces", pa.table({**columns, "spans": pa.array([count], pa.uint64())}))
     for table in ("spans_raw", "logs_raw", "scores_raw"):
         store.command(f"DELETE FROM {table} WHERE {where}", names)
-    return int(count)
+    return count
 
 
 def _names(traces: Collection[Pair]) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
+from processors.gather import gather
 from processors.poison import Letter, dead, process, table_of, undecodable
 from schemas.errors import EvalstreamError, Overloaded, QueryLimit, Unavailable
 from schemas.events import DEAD_LETTERS
@@ -22,7 +23,6 @@ PORTION_BYTES = 64 << 20
 """Most bytes of table data that are written at once; a larger record goes alone."""
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
-_READ_SECONDS = 0.5
 _PASSING = (Unavailable, Overloaded, QueryLimit)
 T = TypeVar("T")
 
@@ -57,6 +57,9 @@ class Handler(Protocol):
         ...
 
 
+_BULKY = ("input", "output", "documents", "tool_definitions", "attributes", "events", "body", "payload")
+
+
 class _Stopped(Exception):
     """The worker was told to stop while it waited for the outside world."""
 
@@ -68,13 +71,15 @@ async def run(
     max_rows: int,
     ready: asyncio.Event,
     stop: asyncio.Event,
+    linger: float = 0.0,
     portion_bytes: int = PORTION_BYTES,
     first_pause: float = _FIRST_PAUSE,
 ) -> None:
     """Works until `stop` is set and what is being written is committed. Sets `ready` when the handler is prepared.
 
-    A read has about `max_rows` rows and is written in portions of about `portion_bytes` of table data. Failures that pass are
-    tried again after `first_pause` seconds, then ever more.
+    A read has about `max_rows` rows, or what has come `linger` seconds after its first record (a store likes few large inserts);
+    it is written in portions of about `portion_bytes` of table data. Failures that pass are tried again after `first_pause`
+    seconds, then ever more.
     """
 
     async def patiently(step: Callable[[], Awaitable[T]]) -> T:
@@ -86,7 +91,7 @@ async def run(
         ready.set()
         while not stop.is_set():
             records = await patiently(
-                lambda: subscription.read(max_rows=max_rows, wait_seconds=_READ_SECONDS)
+                lambda: gather(subscription, max_rows=max_rows, linger=linger, stop=stop)
             )
             for portion in portions(records, handler.apart, portion_bytes):
                 await patiently(functools.partial(_handle, handler, log, subscription, portion))
@@ -101,7 +106,7 @@ def portions(
     portion: list[Record | Undecodable] = []
     size = 0
     for record in records:
-        weight = record.table.nbytes if isinstance(record, Record) else len(record.payload)
+        weight = _weight(record)
         lone = record.topic in apart or (portion and portion[-1].topic in apart)
         if portion and (lone or size + weight > most_bytes):
             yield portion
@@ -110,6 +115,13 @@ def portions(
         size += weight
     if portion:
         yield portion
+
+
+def _weight(record: Record | Undecodable) -> int:
+    """About its bytes: those of the columns that can be large (to ask all of them would cost more than to be exact is worth)."""
+    if isinstance(record, Undecodable):
+        return len(record.payload)
+    return sum(record.table[name].nbytes for name in _BULKY if name in record.table.schema.names)
 
 
 async def _patiently(step: Callable[[], Awaitable[T]], group: str, stop: asyncio.Event, pause: float) -> T:

@@ -14,6 +14,8 @@ from processors.span_writer import SpanWriter
 from schemas.settings import Settings
 
 _log = logging.getLogger(__name__)
+_LINGER = {SpanWriter.group: 0.6}
+"""Seconds that a worker waits for more rows once it has some: few large inserts cost the store far less than many small ones."""
 
 
 class Pipeline:
@@ -29,6 +31,8 @@ class Pipeline:
         self._stop = asyncio.Event()
         self._ready = {handler.group: asyncio.Event() for handler in self._handlers}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.failed = asyncio.Event()
+        """Set when a worker ends by itself: nothing would be written any more, so the process should not go on."""
 
     async def start(self) -> None:
         """Starts every worker. Every group exists before the first span comes, so that none misses what another has read."""
@@ -42,8 +46,15 @@ class Pipeline:
                 max_rows=self._settings.writer_max_rows,
                 ready=self._ready[handler.group],
                 stop=self._stop,
+                linger=_LINGER.get(handler.group, 0.05),
             )
-            self._tasks[handler.group] = asyncio.get_running_loop().create_task(work)
+            task = asyncio.get_running_loop().create_task(work)
+            task.add_done_callback(self._ended)
+            self._tasks[handler.group] = task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not self._stop.is_set():
+            self.failed.set()
 
     def problems(self) -> list[str]:
         """Why the workers are not at work: one that is loading still, or one that ended with an error."""

@@ -19,6 +19,7 @@ import uvicorn
 from api.app import create_app
 from api.context import ApiContext, Readiness
 from api.roots.adapters import Adapters, opened
+from api.roots.logs import configure_logging
 from api.roots.memory import keep_pages
 from api.roots.pipeline import Pipeline
 from ingest.admission import Budget
@@ -51,11 +52,7 @@ class Servers:
 
 def run(settings: Settings) -> int:
     """Serves until SIGTERM or SIGINT; the exit code. Raises StartupError when it cannot start."""
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    configure_logging(settings)
     sys.setswitchinterval(_SWITCH_SECONDS)
     keep_pages()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -77,15 +74,25 @@ async def _serve(settings: Settings) -> int:
     async with opened(settings) as adapters:
         if settings.auth_required and (key := await adapters.api_keys.ensure_admin_key()):
             print(f"admin key (shown once): {key}", flush=True)  # noqa: T201  (the command's own words)
-        async with _running(settings, adapters) as servers:
+        async with _running(settings, adapters) as (servers, pipeline):
             _announce(settings, servers)
-            await stop.wait()
+            await _first(stop, pipeline.failed)
             _log.info("stopping: finishing requests in work")
-    return 0
+        return 1 if pipeline.failed.is_set() else 0
+
+
+async def _first(*events: asyncio.Event) -> None:
+    """Waits until one of these is set."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 @asynccontextmanager
-async def _running(settings: Settings, adapters: Adapters) -> AsyncIterator[Servers]:
+async def _running(settings: Settings, adapters: Adapters) -> AsyncIterator[tuple[Servers, Pipeline]]:
     pipeline = Pipeline(adapters, settings)
     receiver = OtlpReceiver(
         adapters.log,
@@ -97,9 +104,10 @@ async def _running(settings: Settings, adapters: Adapters) -> AsyncIterator[Serv
     await pipeline.start()
     try:
         async with _listening(settings, adapters, receiver, pipeline) as servers:
-            yield servers
+            yield servers, pipeline
         await receiver.close()
-        await pipeline.drain(_GRACE)
+        if not pipeline.failed.is_set():
+            await pipeline.drain(_GRACE)
     finally:
         await pipeline.stop()
 

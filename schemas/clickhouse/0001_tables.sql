@@ -116,7 +116,8 @@ CREATE TABLE IF NOT EXISTS logs_raw
     _response_id String,
     _received_at DateTime64(9, 'UTC') CODEC(Delta, LZ4),
     _version UInt64,
-    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX response_id_bloom _response_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(_version)
 ORDER BY (project, time, _id)
@@ -203,15 +204,17 @@ SETTINGS
     max_suspicious_broken_parts = 0,
     non_replicated_deduplication_window = 1000;
 
--- Traces that were deleted: a late retry of one of their spans is dropped by the span writer.
+-- Traces that were deleted: a late retry of one of their spans is dropped by the span writer. spans: how many rows went, so that a
+-- deletion that is done again after a crash counts the same.
 CREATE TABLE IF NOT EXISTS deleted_traces
 (
     project LowCardinality(String),
     trace_id String,
-    deleted_at DateTime64(9, 'UTC')
+    deleted_at DateTime64(9, 'UTC'),
+    spans UInt64
 )
-ENGINE = ReplacingMergeTree(deleted_at)
-ORDER BY (project, trace_id)
+ENGINE = ReplacingMergeTree
+ORDER BY (project, trace_id, deleted_at)
 SETTINGS
     auto_statistics_types = '',
     fsync_after_insert = 1,

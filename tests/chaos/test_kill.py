@@ -105,7 +105,8 @@ def check(
     wait_until_stored(server, total)
     rows = {int(row["request"], 16): row for row in server.rows(PROJECT, PER_REQUEST)}
     expected = {
-        one.number: (SPANS, SPANS, input_tokens(updated=one.number in updated), output_tokens()) for one in made
+        one.number: (SPANS, SPANS, input_tokens(updated=one.number in updated), output_tokens())
+        for one in made
     }
     assert {n: tuple(int(row[k]) for k in ("spans", "ids", "i", "o")) for n, row in rows.items()} == expected
     most_in, most_out = sum(e[2] for e in expected.values()), sum(e[3] for e in expected.values())
@@ -117,7 +118,12 @@ def check(
     counters = server.status(PROJECT)
     assert counters["received"] == counters["accepted"] + counters["rejected"]
     assert counters["accepted"] == counters["stored"] + counters["duplicate"]
-    assert (counters["stored"], counters["dead"], counters["in_flight"], counters["rejected"]) == (total, 0, 0, 0)
+    assert (counters["stored"], counters["dead"], counters["in_flight"], counters["rejected"]) == (
+        total,
+        0,
+        0,
+        0,
+    )
     reconcile(server)
 
 

@@ -32,13 +32,24 @@ def _known_keys() -> list[str]:
     listed = [key for value in vars(aliases).values() if isinstance(value, tuple) for key in value]
     keys = {key for key in (*alone, *listed) if isinstance(key, str) and " " not in key}
     keys |= {key for group in aliases.TEXTS.values() for key in group}
-    keys |= {f"{key}{rest}" for key in keys if key.endswith(".") for rest in ("x", "0.message.role", "9999999.x")}
-    kinds = {"langfuse.observation.type", "openinference.span.kind", "gen_ai.operation.name", "traceloop.span.kind"}
-    return sorted(keys | kinds | {"logfire.span_type", "logfire.msg", "logfire.pending_parent_id", "metadata"})
+    keys |= {
+        f"{key}{rest}" for key in keys if key.endswith(".") for rest in ("x", "0.message.role", "9999999.x")
+    }
+    kinds = {
+        "langfuse.observation.type",
+        "openinference.span.kind",
+        "gen_ai.operation.name",
+        "traceloop.span.kind",
+    }
+    return sorted(
+        keys | kinds | {"logfire.span_type", "logfire.msg", "logfire.pending_parent_id", "metadata"}
+    )
 
 
 KNOWN = _known_keys()
-kind_names = st.sampled_from(["llm", "chat", "generation", "tool", "embedding", "pending_span", "log", "workflow"])
+kind_names = st.sampled_from(
+    ["llm", "chat", "generation", "tool", "embedding", "pending_span", "log", "workflow"]
+)
 unknown_keys = texts.map(lambda text: f"x-{text}")
 keys = st.sampled_from(KNOWN) | unknown_keys
 pairs = st.dictionaries(keys, values | kind_names, max_size=8)
@@ -91,7 +102,9 @@ def requests(draw: st.DrawFn, most: int = 4) -> ExportTraceServiceRequest:
                 resource.resource.attributes.remove(kv)
         for _ in range(draw(st.integers(0, 2))):
             scope = ScopeSpans(spans=draw(st.lists(spans(), max_size=most)))
-            scope.scope.name = draw(texts | st.sampled_from(["logfire", "strands", "openinference.instrumentation.openai"]))
+            scope.scope.name = draw(
+                texts | st.sampled_from(["logfire", "strands", "openinference.instrumentation.openai"])
+            )
             resource.scope_spans.append(scope)
         request.resource_spans.append(resource)
     return request

@@ -115,7 +115,9 @@ def test_depth_costs_only_its_span(depth: int, encoding: str) -> None:
     names, letters = [row["name"] for row in rows(prepared)], rows(prepared, DEAD_LETTERS)
     assert names[-1] == "good"
     assert len(names) + submission.answer.rejected == 2
-    assert [letter["reason"].split(":")[0] for letter in letters] == ["could not be decoded"] * (2 - len(names))
+    assert [letter["reason"].split(":")[0] for letter in letters] == ["could not be decoded"] * (
+        2 - len(names)
+    )
     assert encoding == "protobuf" or len(names) == 2
 
 
