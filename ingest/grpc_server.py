@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 from typing import NoReturn
 
@@ -146,9 +147,20 @@ def _health(ready: Ready) -> Handler:
 def _bind(
     server: grpc.aio.Server, address: str, credentials: grpc.ServerCredentials | None, setting: str
 ) -> int:
+    _try(address, setting)
     try:
         if credentials is None:
             return server.add_insecure_port(address)
         return server.add_secure_port(address, credentials)
     except RuntimeError as error:
         raise StartupError(f"{setting}: cannot listen on {address}: is the port in use?") from error
+
+
+def _try(address: str, setting: str) -> None:
+    """Listens for a moment: gRPC's own refusal would put lines of its core on stderr, without a reason that helps."""
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    try:
+        socket.create_server((host.strip("[]"), int(port)), family=family).close()
+    except OSError as error:
+        raise StartupError(f"{setting}: cannot listen on {address}: {error.strerror or error}") from error

@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.normalise.attributes import AttributeTable, Mask
+from ingest.normalise.attributes import AttributeTable
+from ingest.normalise.keyvalues import Mask
 from ingest.normalise.resources import Resource, Scope
 from ingest.wire import Ints, WireSpans
 

@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.normalise import aliases
-from ingest.normalise.attributes import STRING, AttributeTable, Mask
+from ingest.normalise.attributes import AttributeTable
 from ingest.normalise.batch import Batch, Labels, constant, empty_map, overlay
 from ingest.normalise.content import Content, Evaluation, RawEvent, RawSpan, content_of
 from ingest.normalise.events import SpanEvent
+from ingest.normalise.keyvalues import STRING, Mask
 from ingest.wire import Ints
 from schemas.spans import TEXT_MAP
 

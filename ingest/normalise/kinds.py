@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ingest.normalise import aliases
-from ingest.normalise.attributes import Mask
 from ingest.normalise.batch import Batch, Labels
+from ingest.normalise.keyvalues import Mask
 from schemas.spans import KINDS
 
 _LLM, _TOOL, _CHAIN, _EVENT, _SPAN, _RETRIEVER = (

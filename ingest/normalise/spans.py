@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 
 from ingest.normalise import aliases, context, models, timing, usage
 from ingest.normalise import kinds as kind_rules
-from ingest.normalise.attributes import AttributeTable, Mask, utf8
+from ingest.normalise.attributes import AttributeTable, utf8
 from ingest.normalise.batch import Batch, Labels, coalesce, constant, overlay
 from ingest.normalise.content import Evaluation
 from ingest.normalise.contents import contents
 from ingest.normalise.events import SpanEvent, events_by_row, events_text, links_text
+from ingest.normalise.keyvalues import Mask
 from ingest.normalise.resources import resource_of, scope_of
 from ingest.normalise.values import json_object
 from ingest.wire import WireSpans

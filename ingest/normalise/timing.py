@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.normalise import aliases
-from ingest.normalise.attributes import Mask
 from ingest.normalise.batch import Batch, constant, distinct, overlay
 from ingest.normalise.events import SpanEvent
+from ingest.normalise.keyvalues import Mask
 from ingest.normalise.values import from_json, json_object
 from schemas.spans import STATUSES, TIME
 

@@ -14,10 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.chaos.load import SPANS, Load, Request, input_tokens, output_tokens, request, schedule
+from tests.chaos.load import PROJECT, SPANS, Load, Request, input_tokens, output_tokens, request, schedule
 from tests.server import REPOSITORY, NotUp, Server, running, start
 
-PROJECT = "kill"
 SUMS = "count() AS spans, sum(input_tokens) AS i, sum(output_tokens) AS o"
 PER_REQUEST = f"SELECT substring(span_id, 1, 8) AS request, uniqExact(span_id) AS ids, {SUMS} FROM spans GROUP BY request"
 
@@ -38,7 +37,7 @@ def survive(data: Path, *, kills: int, requests: int, seed: int) -> None:
     now = time.time_ns() - 3_600_000_000_000
     made = [request(number, now) for number in range(1, requests + 1)]
     server = start(data)
-    load = Load(server.url("otlp_http"), PROJECT)
+    load = Load(server.url("otlp_http"))
     updated = schedule(load, made, chance)
     readings: list[dict[str, int]] = []
     load.start()
@@ -65,7 +64,7 @@ def kill(server: Server) -> None:
 
 def again(load: Load, requests: Sequence[Request]) -> None:
     """Sends some once more, after all restarts."""
-    late = Load(load.url, load.project)
+    late = Load(load.url)
     for one in requests:
         late.todo.put((one.number, one.body))
     late.start(2)
@@ -149,7 +148,7 @@ def test_sigterm_under_load_loses_nothing(tmp_path: Path) -> None:
     now = time.time_ns() - 60_000_000_000
     made = [request(number, now) for number in range(1, 61)]
     with running(tmp_path / "data") as server:
-        load = Load(server.url("otlp_http"), PROJECT)
+        load = Load(server.url("otlp_http"))
         for one in made:
             load.todo.put((one.number, one.body))
         load.start()

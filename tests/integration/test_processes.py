@@ -16,11 +16,9 @@ import httpx
 import pytest
 
 from tests import otlp
-from tests.chaos.load import SPANS, Load, request
+from tests.chaos.load import PROJECT, SPANS, Load, request
 from tests.chaos.test_kill import PER_REQUEST, wait_until_stored
 from tests.server import PORTS, REPOSITORY, Server, free_ports, running, start
-
-PROJECT = "processes"
 
 
 def refusal(data: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
@@ -76,7 +74,9 @@ def test_a_data_folder_that_cannot_be_written(tmp_path: Path) -> None:
 )
 def test_a_bad_setting_is_named(tmp_path: Path, name: str, value: str) -> None:
     without_flag = () if name != "EVALSTREAM_API_PORT" else ("--api-port", value)
-    assert value in refusal(tmp_path / "data", *without_flag, environment={name: value})
+    said = refusal(tmp_path / "data", *without_flag, environment={name: value})
+    assert value.split(":")[0] in said
+    assert name in said or "api_port" in said
 
 
 def filled(data: Path) -> None:
@@ -136,7 +136,7 @@ def limit_files(server: Server, most: int) -> None:
 def test_a_full_disk_refuses_loses_nothing_and_goes_on(tmp_path: Path) -> None:
     now = time.time_ns() - 60_000_000_000
     with running(tmp_path / "data") as server:
-        load = Load(server.url("otlp_http"), PROJECT)
+        load = Load(server.url("otlp_http"))
         put(load, range(1, 21), now)
         load.start()
         load.finish()
@@ -144,7 +144,7 @@ def test_a_full_disk_refuses_loses_nothing_and_goes_on(tmp_path: Path) -> None:
         refused = otlp.post(server.otlp, "traces", request(99, now).body, {"x-evalstream-project": PROJECT})
         assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert int(refused.headers["retry-after"]) > 0
-        late = Load(server.url("otlp_http"), PROJECT)
+        late = Load(server.url("otlp_http"))
         put(late, range(21, 41), now)
         late.start()
         time.sleep(2)
@@ -160,7 +160,7 @@ def test_a_full_disk_refuses_loses_nothing_and_goes_on(tmp_path: Path) -> None:
 def test_a_server_without_a_disk_can_be_killed(tmp_path: Path) -> None:
     now = time.time_ns() - 60_000_000_000
     server = start(tmp_path / "data")
-    load = Load(server.url("otlp_http"), PROJECT)
+    load = Load(server.url("otlp_http"))
     try:
         put(load, range(1, 11), now)
         load.start()
@@ -177,7 +177,7 @@ def test_a_server_without_a_disk_can_be_killed(tmp_path: Path) -> None:
 def test_a_full_log_refuses_and_goes_on(tmp_path: Path) -> None:
     now = time.time_ns() - 60_000_000_000
     with running(tmp_path / "data", environment={"EVALSTREAM_LOG_MAX_BYTES": "100kB"}) as server:
-        load = Load(server.url("otlp_http"), PROJECT)
+        load = Load(server.url("otlp_http"))
         put(load, range(1, 121), now)
         load.start()
         load.finish()
