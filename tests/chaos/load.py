@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from tests import otlp
 
@@ -41,7 +42,7 @@ def request(number: int, start: int) -> Request:
     )
 
 
-def _span(number: int, k: int, start: int, version: int) -> otlp.Span:
+def _span(number: int, k: int, start: int, version: int) -> Span:
     return otlp.span(
         "chat gpt-5",
         trace_id=f"{number:08x}{k // 10:024x}",

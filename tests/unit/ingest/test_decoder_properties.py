@@ -75,7 +75,7 @@ def test_what_the_official_decoder_takes_is_taken(body: bytes) -> None:
 def test_noise_is_refused_or_taken(body: bytes) -> None:
     for signal in ("traces", "logs", "metrics"):
         for encoding in ("protobuf", "json"):
-            submission = Submission(signal, encoding, body, None)  # type: ignore[arg-type]
+            submission = Submission(signal, encoding, body, None)
             taken(submission)
             assert submission.error is None or isinstance(submission.error, InvalidRequest)
 
