@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from schemas.errors import Overloaded, TooLarge
 
+_CRUMB = 4096
+
 
 class Budget:
     """Bytes of requests in work, over all transports of the process. Used from one event loop, so it needs no lock."""
@@ -38,12 +40,14 @@ class Upload:
     little holds no one up.
     """
 
-    __slots__ = ("_body", "_budget", "_charged", "limit")
+    __slots__ = ("_budget", "_charged", "_crumbs", "_pieces", "_size", "limit")
 
     def __init__(self, budget: Budget, limit: int) -> None:
         self._budget = budget
         self._charged = 0
-        self._body: bytes | bytearray = b""
+        self._pieces: list[bytes] = []
+        self._crumbs = bytearray()
+        self._size = 0
         self.limit = limit
 
     def announce(self, size: int) -> None:
@@ -54,21 +58,30 @@ class Upload:
 
     def add(self, chunk: bytes) -> None:
         """Appends what arrived. Raises TooLarge and Overloaded, and then holds nothing any more."""
-        if len(self._body) + len(chunk) > self.limit:
+        if self._size + len(chunk) > self.limit:
             self.release()
             raise TooLarge(f"the body has more than {self.limit} bytes; send smaller batches")
         self.charge(len(chunk))
-        if not self._body:
-            self._body = chunk
+        self._size += len(chunk)
+        if (
+            len(chunk) < _CRUMB
+        ):  # one growing buffer: a list of many tiny chunks would take forty times their size
+            self._crumbs += chunk
             return
-        if isinstance(self._body, bytes):
-            # one growing buffer: a list of many tiny chunks would take forty times their size
-            self._body = bytearray(self._body)
-        self._body += chunk
+        self._sweep()
+        self._pieces.append(chunk)
 
-    def body(self) -> bytes | bytearray:
+    def _sweep(self) -> None:
+        if self._crumbs:
+            self._pieces.append(bytes(self._crumbs))
+            self._crumbs = bytearray()
+
+    def body(self) -> bytes:
         """What has arrived."""
-        return self._body
+        self._sweep()
+        if len(self._pieces) > 1:
+            self._pieces = [b"".join(self._pieces)]
+        return self._pieces[0] if self._pieces else b""
 
     def charge(self, size: int) -> None:
         """Charges memory that grows out of the body: itself, and its decompressed form.
@@ -86,4 +99,4 @@ class Upload:
         """Lets go of the body and of all that it was charged. May be called again."""
         self._budget.give(self._charged)
         self._charged = 0
-        self._body = b""
+        self._pieces, self._crumbs, self._size = [], bytearray(), 0

@@ -144,7 +144,7 @@ class OtlpHttp:
         if export.compression:
             body = await decompress(export.upload, export.compression)
         else:
-            body = bytes(export.upload.body())
+            body = export.upload.body()
         answer = await self._receiver.receive(
             OtlpRequest(export.signal, export.encoding, body, export.headers)
         )

@@ -81,9 +81,7 @@ class Server:
 
     def stop(self) -> int:
         """SIGTERM, then the exit code. Kills the process and fails when it does not end in time."""
-        for name in ("api", "otlp", "channel"):
-            if name in self.__dict__:
-                self.__dict__.pop(name).close()
+        self._close()
         self.process.terminate()
         try:
             return self.process.wait(STOP_SECONDS)
@@ -91,6 +89,18 @@ class Server:
             self.process.kill()
             self.process.wait()
             raise NotUp(f"did not end within {STOP_SECONDS} s of SIGTERM\n{self.said()}") from None
+
+    def kill(self) -> None:
+        """SIGKILL, at once."""
+        self._close()
+        self.process.kill()
+        self.process.wait(30)
+
+    def _close(self) -> None:
+        """Closes the clients that were made."""
+        for name in ("api", "otlp", "channel"):
+            if name in self.__dict__:
+                self.__dict__.pop(name).close()
 
 
 def free_ports(count: int) -> list[int]:

@@ -45,7 +45,7 @@ def survive(data: Path, *, kills: int, requests: int, seed: int) -> None:
         with polling(server, readings):
             for _ in range(kills):
                 time.sleep(chance.uniform(0.05, 1.5))
-                kill(server)
+                server.kill()
                 server = start(data, ports=server.ports)
             load.finish()
         again(load, made[:10])
@@ -54,12 +54,6 @@ def survive(data: Path, *, kills: int, requests: int, seed: int) -> None:
         load.stop()
         if server.process.poll() is None:
             assert server.stop() == 0, server.said()
-
-
-def kill(server: Server) -> None:
-    """SIGKILL, at once."""
-    server.process.kill()
-    server.process.wait(30)
 
 
 def again(load: Load, requests: Sequence[Request]) -> None:

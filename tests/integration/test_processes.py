@@ -157,8 +157,7 @@ def test_a_full_disk_refuses_loses_nothing_and_goes_on(tmp_path: Path, killed: b
             assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE
             assert int(refused.headers["retry-after"]) > 0
         if killed:
-            server.process.kill()
-            server.process.wait()
+            server.kill()
             server = start(tmp_path / "data", ports=server.ports)
         limit_files(server, resource.RLIM_INFINITY)
         late = Load(server.url("otlp_http"))
