@@ -18,6 +18,7 @@ from api.dependencies import State
 from api.models import Problem
 from api.routes import (
     dead_letters,
+    groups,
     health,
     keys,
     logs,
@@ -38,7 +39,8 @@ Lists are `{"data": […], "next_cursor": null}`; ids are lower-case hex; times 
 `application/problem+json`. A key goes into `Authorization: Bearer KEY`; on loopback none is needed."""
 ROUTERS = (
     health.router, projects.router, traces.router, spans.router, sessions.router, logs.router, scores.router, sql.router,
-    dead_letters.router, transfer.router, keys.router, keys.audit_router,
+    dead_letters.router, transfer.router, groups.router, keys.router,
+    keys.audit_router,
 )  # fmt: skip
 _PROBLEM = {"model": Problem, "content": {problems.MEDIA_TYPE: {}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {"4XX": _PROBLEM, "5XX": _PROBLEM}

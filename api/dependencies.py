@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import Annotated
 
@@ -10,12 +10,14 @@ from fastapi import Depends, Path, Query, Request
 from starlette.requests import HTTPConnection
 
 from api.auth import require_admin, require_project
+from api.bounded import Bounded
 from api.context import ApiContext
 from api.paging import DEFAULT_LIMIT, MAX_LIMIT, Window, window_of
+from api.reading.usage import RecentUsage
 from api.sql.vet import Vetter
 from api.work import Work
 from ingest.auth import OpenDoor, authenticate
-from schemas.people import Principal
+from schemas.people import AuditAction, Principal
 
 PROJECT_PATH = "/api/v1/projects/{project}"
 
@@ -24,9 +26,10 @@ class State:
     """What one application keeps: its context, the threads for blocking calls, the judge of SQL, and the projects seen."""
 
     def __init__(self, context: ApiContext) -> None:
-        self.context = context
+        self.context = replace(context, store=Bounded(context.store, context.settings))
         self.work = Work()
         self.vetter = Vetter(context.store)
+        self.usage = RecentUsage(context.store, self.work.long, context.clock)
         self._keys = context.keys if context.settings.auth_required else OpenDoor()
         self._projects: set[str] = set()
 
@@ -83,6 +86,11 @@ class Scope:
     def work(self) -> Work:
         """The threads for blocking calls."""
         return self.state.work
+
+    async def audit(self, action: AuditAction, resource: str, resource_id: str) -> None:
+        """Records a change of telemetry in the caller's name; to be called before the change, which may take longer than the request."""
+        trail = self.context.audit
+        await trail.record(action, resource, resource_id, actor=self.principal.actor, project=self.project)
 
 
 ProjectName = Annotated[str, Path(description="Name of the project.", examples=["default"])]

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from api.reading.spans import BULKY
-from schemas.people import Scope
+from schemas.people import AuditAction, Scope
 from schemas.spans import PUBLIC, Column
 
 T = TypeVar("T")
@@ -251,7 +251,8 @@ class NewProject(Request):
 class Status(BaseModel):
     """Counters of a project's spans: received = accepted + rejected; accepted = stored + duplicate + dead + in_flight.
 
-    `uncounted_usage`: tokens found only on spans that do not count. `lag`: the project's unread rows by worker.
+    `dead_letters`: letters of spans that are kept, dropped ones too: rejected + dead. `uncounted_usage`: tokens found only on
+    spans that do not count, at most 30 s old. `lag`: the project's unread rows by worker.
     """
 
     project: str
@@ -265,6 +266,7 @@ class Status(BaseModel):
     deleted: int
     logs_stored: int
     scores_stored: int
+    dead_letters: int
     uncounted_usage: int
     lag: dict[str, int]
 
@@ -293,13 +295,22 @@ class NewKeyRequest(Request):
     name: str = Field(min_length=1, max_length=100, examples=["production ingest"])
 
 
+class GroupDocument(BaseModel):
+    """A group of the event log: records of its topics that it has not read, and how long the oldest one waits."""
+
+    name: str
+    topics: list[str]
+    lag_records: int
+    oldest_seconds: float
+
+
 class AuditDocument(BaseModel):
-    """One change."""
+    """One change. `before` and `after` are null for telemetry and for groups of the log, which have no earlier state to show."""
 
     id: int
     at: datetime
     actor: str
-    action: Literal["create", "update", "delete"]
+    action: AuditAction
     resource: str
     resource_id: str
     project: str | None

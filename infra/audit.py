@@ -14,6 +14,7 @@ from typing import Any, cast
 from sqlalchemy import event, insert, inspect, select
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session, UOWTransaction, sessionmaker
 
+from schemas.people import AuditAction
 from schemas.ports import Clock
 from schemas.tables import AuditRow, Table
 
@@ -37,9 +38,27 @@ def audit_changes(sessions: sessionmaker[Session], clock: Clock) -> None:
             rows = [_entry(change, session.info["actor"], clock.now()) for change in noted]
             session.connection().execute(insert(AuditRow), rows)
 
+    sessions.configure(info={"clock": clock})
     event.listen(sessions, "before_flush", _note)
     event.listen(sessions, "after_flush", write)
     event.listen(sessions, "do_orm_execute", _refuse_unaudited)
+
+
+def note_change(
+    session: Session, action: AuditAction, resource: str, resource_id: str, project: str | None
+) -> None:
+    """Writes the audit row of a change of something that is no row of this database, in the session's transaction."""
+    row = {
+        "at": session.info["clock"].now(),
+        "actor": session.info["actor"],
+        "action": action,
+        "resource_type": resource,
+        "resource_id": resource_id,
+        "project": project,
+        "before": None,
+        "after": None,
+    }
+    session.connection().execute(insert(AuditRow), row)
 
 
 def forbid_changes(sessions: sessionmaker[Session]) -> None:

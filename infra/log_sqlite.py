@@ -110,8 +110,10 @@ class SqliteEventLog:
         self._waiting.check()
         if not entries:
             return
-        drafts = await asyncio.get_running_loop().run_in_executor(self._encoders, self._drafts, entries)
-        with self._waiting.holding(sum(draft.memory for draft in drafts)):
+        sizes = [entry.table.get_total_buffer_size() for entry in entries]
+        with self._waiting.holding(sum(sizes)):
+            encode = functools.partial(self._drafts, entries, sizes)
+            drafts = await asyncio.get_running_loop().run_in_executor(self._encoders, encode)
             await self._commits.submit(self._changes.append(drafts))
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> SqliteSubscription:
@@ -164,13 +166,12 @@ class SqliteEventLog:
         self._reader.close()
         os.close(self._lock)
 
-    def _drafts(self, entries: Sequence[Entry]) -> list[Draft]:
-        return [self._draft(entry) for entry in entries]
-
-    def _draft(self, entry: Entry) -> Draft:
-        size = entry.table.get_total_buffer_size()
-        table = compact(entry.table)
-        return Draft(entry.topic, table, entry.counts, self._encoder.encode(table), size)
+    def _drafts(self, entries: Sequence[Entry], sizes: Sequence[int]) -> list[Draft]:
+        tables = [compact(entry.table) for entry in entries]
+        return [
+            Draft(entry.topic, table, entry.counts, self._encoder.encode(table), size)
+            for entry, table, size in zip(entries, tables, sizes, strict=True)
+        ]
 
     def _lags(self) -> dict[str, dict[str, Lag]]:
         lags: dict[str, dict[str, Lag]] = {}

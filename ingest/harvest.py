@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -35,7 +34,10 @@ class Submission:
 
 @dataclass(slots=True)
 class Harvest:
-    """Rows for the log, dead letters, scores, and why items of which submission were refused. Empty at first."""
+    """Rows for the log, dead letters (their ids are still to be given), scores, and why items of which submission were refused.
+
+    Empty at first.
+    """
 
     tables: list[pa.Table] = field(default_factory=list)
     letters: list[dict[str, Any]] = field(default_factory=list)
@@ -61,11 +63,9 @@ class Harvest:
         """Keeps an item that cannot be taken with its bytes, and counts it. A project that cannot be is the default one."""
         owner = project if is_project_name(project) and project not in refused else DEFAULT_PROJECT
         self.reasons.setdefault(submission, Counter())[reason] += 1
-        identity = hashlib.sha256(now.isoformat().encode() + payload).hexdigest()[:32]
         self.letters.append(
             {
                 "project": owner,
-                "id": identity,
                 "kind": "rejected",
                 "topic": TOPICS[submission.signal],
                 "reason": reason,

@@ -6,6 +6,7 @@ path only for the requests concerned.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from ingest.salvage import BROKEN, project_around, salvage
 from ingest.service import OtlpAnswer
 from ingest.validate import REASONS, faults
 from schemas.errors import EvalstreamError, InvalidRequest
-from schemas.events import DEAD_LETTER_SCHEMA, DEAD_LETTERS, LOGS, SCORE_SCHEMA, SCORES, SPANS
+from schemas.events import DEAD_LETTER_SCHEMA, DEAD_LETTERS, LOGS, SCORE_SCHEMA, SCORES, SPANS, refused_spans
 from schemas.people import DEFAULT_PROJECT, is_project_name
 from schemas.ports import Entry
 
@@ -62,7 +63,7 @@ def prepare(
     for metrics in (s for s in group if s.signal == "metrics"):
         _guarded(metrics, _metrics)
     entries += _entry(SCORES, _listed(rest.scores, SCORE_SCHEMA))
-    entries += _entry(DEAD_LETTERS, _listed(rest.letters, DEAD_LETTER_SCHEMA))
+    entries += _letters(rest.letters, now)
     rest.answers()
     named = (entry.counts for entry in entries if entry.topic != DEAD_LETTERS)
     return Prepared(entries, frozenset(name for counts in named for name in counts))
@@ -79,6 +80,17 @@ def _entry(topic: str, tables: list[pa.Table]) -> list[Entry]:
         return []
     counts = table["project"].value_counts().to_pylist()
     return [Entry(topic, table, {item["values"]: item["counts"] for item in counts})]
+
+
+def _letters(letters: list[dict[str, Any]], now: datetime) -> list[Entry]:
+    """The entry of all letters. Each has an id of its own: equal spans, refused twice, are two."""
+    if not letters:
+        return []
+    for place, letter in enumerate(letters):
+        said = f"{now.isoformat()} {place} ".encode() + letter["payload"]
+        letter["id"] = hashlib.sha256(said).hexdigest()[:32]
+    table = pa.Table.from_pylist(letters, DEAD_LETTER_SCHEMA)
+    return [Entry(DEAD_LETTERS, table, refused_spans(table))]
 
 
 def _portions(group: list[Submission]) -> list[list[Submission]]:

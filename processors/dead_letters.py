@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import pyarrow as pa
 
-from schemas.events import DEAD_LETTER_SCHEMA, DEAD_LETTERS
+from schemas.events import DEAD_LETTER_SCHEMA, DEAD_LETTERS, refused_spans
 from schemas.ports import Record, Store, Tally
 
 
 class DeadLetterWriter:
-    """Writes the topic `dead-letters` into its table and counts what was rejected."""
+    """Writes the topic `dead-letters` into its table and counts the spans that were rejected."""
 
     topics = (DEAD_LETTERS,)
     apart: frozenset[str] = frozenset()
@@ -28,6 +27,4 @@ class DeadLetterWriter:
         """Stores the letters; the same letter again replaces itself."""
         letters = pa.concat_tables([record.table for record in records]).select(DEAD_LETTER_SCHEMA.names)
         self._store.insert("dead_letters", letters)
-        kinds = zip(letters["project"].to_pylist(), letters["kind"].to_pylist(), strict=True)
-        rejected = Counter(project for project, kind in kinds if kind == "rejected")
-        return [Tally(project, "rejected", n) for project, n in rejected.items()]
+        return [Tally(project, "rejected", n) for project, n in refused_spans(letters).items() if n]

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from processors.gather import gather
 from processors.poison import Letter, dead, process, table_of, undecodable
 from schemas.errors import EvalstreamError, Overloaded, QueryLimit, Unavailable
-from schemas.events import DEAD_LETTERS
+from schemas.events import DEAD_LETTERS, refused_spans
 from schemas.ports import Entry, EventLog, Record, Subscription, Tally, Undecodable
 
 PORTION_BYTES = 64 << 20
@@ -154,6 +154,5 @@ async def _handle(
     tallies += await asyncio.to_thread(process, handler.process, good, letters)
     if letters:
         table = table_of(letters)
-        projects = table["project"].to_pylist()
-        await log.append([Entry(DEAD_LETTERS, table, {name: projects.count(name) for name in set(projects)})])
+        await log.append([Entry(DEAD_LETTERS, table, refused_spans(table))])
     await subscription.commit(records, tallies)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.spans import NORMALISED, TEXT_MAP, TIME
 
@@ -46,6 +47,18 @@ DEAD_LETTER_SCHEMA = pa.schema(
 )
 """What could not be taken: kind `rejected` (refused at the door; payload: the OTLP bytes of that span) or `dead` (accepted, then
 impossible to write; payload: the row as Arrow IPC)."""
+
+
+def refused_spans(letters: pa.Table) -> dict[str, int]:
+    """Refused spans among rows of `DEAD_LETTER_SCHEMA`, by project (0 where there are none): the `counts` of their log entry.
+
+    Only these count as `rejected`; letters of accepted spans count as `dead`, those of log records and scores not at all.
+    """
+    counted = pc.and_(pc.equal(letters["kind"], "rejected"), pc.equal(letters["topic"], SPANS))
+    grouped = pa.table({"project": letters["project"], "counted": counted.cast(pa.int64())})
+    sums = grouped.group_by("project").aggregate([("counted", "sum")]).to_pylist()
+    return {row["project"]: row["counted_sum"] for row in sums}
+
 
 SCORE_SCHEMA = pa.schema(
     [

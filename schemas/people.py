@@ -164,18 +164,22 @@ class ApiKeys(Protocol):
         ...
 
 
+AuditAction = Literal["create", "update", "delete", "replay"]
+
+
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
     """One change: who did what to which resource.
 
-    `before` is None on a create, `after` on a delete; secrets are left out. `project` is None for what
-    belongs to no project. `id` grows with time.
+    `before` is None on a create, `after` on a delete; secrets are left out. Both are None for what is recorded
+    by name only (telemetry, groups of the log). `project` is None for what belongs to no project. `id` grows
+    with time.
     """
 
     id: int
     at: datetime
     actor: str
-    action: Literal["create", "update", "delete"]
+    action: AuditAction
     resource: str
     resource_id: str
     project: str | None
@@ -184,12 +188,27 @@ class AuditEntry:
 
 
 class AuditTrail(Protocol):
-    """Reads the append-only record of every change."""
+    """The append-only record of every change. Changes of the relational tables are in it by themselves."""
 
     async def list(
         self, *, project: str | None = None, limit: int, before: int | None = None
     ) -> Sequence[AuditEntry]:
         """Up to `limit` entries, newest first, of one project or of all; `before`: only smaller ids."""
+        ...
+
+    async def record(
+        self,
+        action: AuditAction,
+        resource: str,
+        resource_id: str,
+        *,
+        actor: str,
+        project: str | None = None,
+    ) -> None:
+        """Adds an entry for a change that is asked for outside of the relational tables; durable when it returns.
+
+        Raises Unavailable.
+        """
         ...
 
 

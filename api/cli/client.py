@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import ssl
 from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -19,6 +22,8 @@ Json = Any
 Query = Mapping[str, Any]
 
 CONNECT_SECONDS, READ_SECONDS = 5.0, 120.0
+_BUNDLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""Variables that name certificates to trust, as OpenSSL, requests and curl know them; the first one set counts."""
 PAGE_ROWS = 1_000
 """Most rows that the server puts on one page."""
 
@@ -50,6 +55,7 @@ class Client:
             headers=headers,
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
             trust_env=not is_loopback(base.host),  # a proxy cannot reach this machine's loopback
+            verify=_trusted(base.scheme),
         )
 
     def __enter__(self) -> Self:
@@ -145,6 +151,20 @@ def connect(options: Namespace) -> Client:
 def segment(text: str) -> str:
     """Text as one segment of a path."""
     return quote(text, safe="")
+
+
+def _trusted(scheme: str) -> ssl.SSLContext | bool:
+    """The certificates to trust: those that the environment names, on loopback too, else the usual ones. Raises StartupError."""
+    named = next((name for name in _BUNDLES if os.environ.get(name)), None)
+    if scheme != "https" or named is None:
+        return True
+    path = os.environ[named]
+    try:
+        return ssl.create_default_context(
+            cafile=None if Path(path).is_dir() else path, capath=path if Path(path).is_dir() else None
+        )
+    except OSError as error:
+        raise StartupError(f"{named}: cannot read certificates from {path} ({error})") from error
 
 
 def is_loopback(host: str) -> bool:

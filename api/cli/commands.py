@@ -76,6 +76,10 @@ COMMANDS: tuple[Command, ...] = (
             o.combined(a.name, a.key_scope, o.server, o.json_output), "evalstream keys create ci --project shop"),
     Command("keys revoke", "end an API key, within 60 s", "people:revoke_key", o.combined(a.key, a.key_scope, o.server, o.json_output),
             "evalstream keys revoke 01J9"),
+    Command("groups list", "list the groups that read the event log, with what they have not read", "groups:listed",
+            o.combined(o.server, o.json_output), "evalstream groups list"),
+    Command("groups drop", "forget an idle group, so that what only it had not read can be trimmed", "groups:drop",
+            o.combined(a.name, o.confirmed, o.server, o.json_output), "evalstream groups drop old-worker --yes"),
     Command("delete trace", "delete a trace for good; a late retry does not bring it back", "delete:trace",
             o.combined(a.trace_id, o.confirmed, _READS), "evalstream delete trace 4bf92f3577b34da6a3ce929d0e0e4736"),
     Command("export", "write a table to a file, of any age", "export:export",
@@ -89,6 +93,7 @@ GROUPS: Mapping[str, str] = MappingProxyType(
         "dead-letters": "what could not be taken: look at it, replay it, drop it",
         "projects": "list and make projects",
         "keys": "list, make and revoke API keys",
+        "groups": "the groups that read the event log: look at them, drop one that nobody runs",
         "delete": "delete telemetry",
     }
 )

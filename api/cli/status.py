@@ -19,6 +19,7 @@ _MEANINGS = {
     "deleted": "stored, then deleted with their trace",
     "logs_stored": "log records written",
     "scores_stored": "scores written",
+    "dead_letters": "letters of spans that are kept, dropped ones too",
     "uncounted_usage": "tokens that stand only on spans which do not count",
 }
 

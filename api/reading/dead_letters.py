@@ -61,6 +61,16 @@ def letter_of(store: Store, project: str, id: str) -> Document | None:
     return rows[0] if rows else None
 
 
+def kept_letters(store: Store, project: str) -> int:
+    """How many letters of spans are kept, dropped ones too: what `rejected` and `dead` must come to."""
+    table = query(
+        store,
+        f"SELECT count() AS letters FROM dead_letters FINAL WHERE {MINE} AND topic = 'spans'",
+        {"project": project},
+    )
+    return int(table["letters"][0].as_py())
+
+
 def mark(store: Store, project: str, id: str, column: str) -> None:
     """Notes that a letter was `replayed` or `dropped`. The row stays, so that its late retry changes nothing."""
     assert column in ("replayed", "dropped")

@@ -43,6 +43,7 @@ async def get_dead_letter(scope: InProject, id: LetterId) -> Response:
 async def replay_dead_letter(scope: InProject, id: LetterId) -> Response:
     """Sends it again: what was rejected through the receiver, what was dead to its worker. 409 when it is refused again."""
     letter = await _letter(scope, id)
+    await scope.audit("replay", "dead_letter", id)
     payload = base64.b64decode(letter["payload"])
     if rejected := await replay(scope.context, scope.project, letter["kind"], letter["topic"], payload):
         raise Conflict(f"it was refused again ({rejected} spans): {letter['reason']}")
@@ -54,6 +55,7 @@ async def replay_dead_letter(scope: InProject, id: LetterId) -> Response:
 async def drop_dead_letter(scope: InProject, id: LetterId) -> Response:
     """Takes it off the list."""
     await _letter(scope, id)
+    await scope.audit("delete", "dead_letter", id)
     await scope.work.short.run(mark, scope.context.store, scope.project, id, "dropped")
     return Response(status_code=HTTPStatus.NO_CONTENT)
 

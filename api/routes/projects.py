@@ -14,7 +14,7 @@ from api.dependencies import PAGE, PROJECT_PATH, Admin, Caller, Cursor, InProjec
 from api.idempotent import IdempotentRoute
 from api.models import NewProject, Page, ProjectDocument, Status
 from api.paging import next_cursor, page_of
-from api.reading.usage import uncounted_usage
+from api.reading.dead_letters import kept_letters
 from schemas.people import Project
 
 router = APIRouter(tags=["projects"], route_class=IdempotentRoute)
@@ -54,17 +54,21 @@ async def get_project(scope: InProject) -> Response:
 async def get_status(
     scope: InProject,
     usage: Annotated[
-        bool, Query(description="Count uncounted_usage too, which reads all spans with tokens.")
+        bool,
+        Query(
+            description="Count uncounted_usage too, which reads all spans with tokens, every 30 s at most."
+        ),
     ] = True,
 ) -> Response:
     """The counters of the project: they add up at every moment."""
     now = await snapshot(scope.context.log)
     counters = now.of(scope.project)
-    tokens = await scope.work.long.run(uncounted_usage, scope.context.store, scope.project) if usage else 0
+    letters = await scope.work.short.run(kept_letters, scope.context.store, scope.project)
+    tokens = await scope.state.usage.of(scope.project) if usage else 0
     return answer(
         {"project": scope.project, "received": counters.received, "accepted": counters.accepted}
         | asdict(counters)
-        | {"uncounted_usage": tokens, "lag": now.lag_of(scope.project)}
+        | {"dead_letters": letters, "uncounted_usage": tokens, "lag": now.lag_of(scope.project)}
     )
 
 

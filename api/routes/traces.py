@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -34,7 +33,6 @@ from schemas.errors import FieldProblem, InvalidRequest, NotFound
 from schemas.ports import Store
 
 router = APIRouter(prefix=PROJECT_PATH, tags=["traces"])
-_log = logging.getLogger(__name__)
 EVENT_STREAM = "text/event-stream"
 TraceIdPath = Annotated[
     str,
@@ -100,7 +98,7 @@ async def remove_trace(scope: InProject, trace_id: TraceIdPath) -> Response:
     """Deletes a trace with its scores and log records. A late retry of one of its spans does not bring it back."""
     if await scope.work.short.run(head_of, scope.context.store, scope.project, trace_id) is None:
         raise _unknown(trace_id)
-    _log.info("%s deletes trace %s of %s", scope.principal.actor, trace_id, scope.project)
+    await scope.audit("delete", "trace", trace_id)
     done = await delete_trace(scope.context.log, scope.project, trace_id, scope.context.clock.now())
     return Response(status_code=HTTPStatus.NO_CONTENT if done else HTTPStatus.ACCEPTED)
 

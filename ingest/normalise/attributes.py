@@ -88,6 +88,14 @@ class AttributeTable:
         filled: Mask = (self.tag != EMPTY) & ((self.end > self.start) | (self.tag != STRING))
         return filled
 
+    @cached_property
+    def _superseded(self) -> Ints:
+        """Attributes whose key comes again on the same span: the last one counts, as `first` has it."""
+        order, _ = self._by_code
+        owner, code = self.owner[order], self.code[order]
+        again: Mask = (owner[1:] == owner[:-1]) & (code[1:] == code[:-1])
+        return np.asarray(order[:-1][again], np.int64)
+
     def positions(self, name: str) -> Ints:
         """Where a key occurs, in order; only attributes that are not empty."""
         code = self._index.get(name)
@@ -276,6 +284,7 @@ class AttributeTable:
         )
         if keep is not None:
             wanted &= keep
+        wanted[self._superseded] = False
         found = np.nonzero(wanted)[0]
         offsets = np.searchsorted(self.owner[found], np.arange(self.rows + 1)).astype(np.int32)
         labels = pa.array([name or "" for name in names], pa.string())
