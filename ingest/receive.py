@@ -23,7 +23,7 @@ from schemas.ports import Clock, Entry, EventLog
 _log = logging.getLogger(__name__)
 _GROUP_BYTES = 4 << 20
 _GROUP_REQUESTS = 2048
-_BUSY_SECONDS, _COMPANY_SECONDS = 0.05, 0.004
+_BUSY_SECONDS, _COMPANY_SECONDS, _ENOUGH_COMPANY = 0.05, 0.004, 8
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class OtlpReceiver:
 
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
-        if loop.time() - self._rested_at < _BUSY_SECONDS:
+        if len(self._queue) < _ENOUGH_COMPANY and loop.time() - self._rested_at < _BUSY_SECONDS:
             await asyncio.sleep(_COMPANY_SECONDS)
         group = self._take()
         preparing = True

@@ -153,6 +153,9 @@ def export(parser: Parser) -> None:
 def import_file(parser: Parser) -> None:
     """`import`."""
     parser.add_argument(
+        "--table", choices=EXPORT_TABLES, default="spans", help="what the file holds (default: %(default)s)"
+    )
+    parser.add_argument(
         "file", type=Path, metavar="FILE", help="an export; - reads NDJSON from standard input"
     )
     parser.add_argument(

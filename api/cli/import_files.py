@@ -1,4 +1,4 @@
-"""`evalstream import`: an export read back in requests of moderate size. Safe to repeat: a span that is there is not counted twice."""
+"""`evalstream import`: an export read back in requests of moderate size. Safe to repeat: what is there is not counted twice."""
 
 from __future__ import annotations
 
@@ -31,25 +31,29 @@ def import_file(options: Namespace) -> int:
     with connect(options) as client, progress(f"importing {options.file}") as show:
         for body in _bodies(options.file, form):
             try:
-                taken += _send(client, body, _MEDIA_TYPES[form])
+                taken += _send(client, body, options.table, _MEDIA_TYPES[form])
             except Refused as error:
                 raise EvalstreamError(
                     f"{error.detail} (in the part that begins behind row {taken:,}; all before it was taken)"
                 ) from error
-            show(f"importing {options.file}: {count(taken)} spans")
+            show(f"importing {options.file}: {count(taken)} {options.table}")
     if options.json:
         print_json({"accepted": taken})
     else:
-        print(f"imported {count(taken)} spans into {client.project}")
+        print(f"imported {count(taken)} {options.table} into {client.project}")
     return 0
 
 
-def _send(client: Client, body: bytes, media_type: str) -> int:
-    """How many spans of a request are durable now. Waits while the server is overloaded."""
+def _send(client: Client, body: bytes, table: str, media_type: str) -> int:
+    """How many rows of a request are durable now. Waits while the server is overloaded."""
     for attempt in range(_TRIES):
         try:
             with client.stream(
-                "POST", client.path("import"), content=body, headers={"content-type": media_type}
+                "POST",
+                client.path("import"),
+                query={"table": table},
+                content=body,
+                headers={"content-type": media_type},
             ) as answer:
                 answer.read()
                 return int(answer.json()["accepted"])
@@ -57,7 +61,7 @@ def _send(client: Client, body: bytes, media_type: str) -> int:
             if error.status != HTTPStatus.SERVICE_UNAVAILABLE or attempt == _TRIES - 1:
                 raise
             time.sleep(_PAUSE_SECONDS)
-    raise Unavailable("the server did not take the spans")
+    raise Unavailable("the server did not take the rows")
 
 
 def _bodies(file: Path, form: str) -> Iterator[bytes]:

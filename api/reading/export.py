@@ -49,12 +49,14 @@ SPANS = Source(
     "start_time",
     SPAN_COLUMNS,
 )
+# the columns with an underscore are for an import: which record it is, and what it says about its span
 LOGS = Source(
     "logs_raw",
     pa.schema(
         [
             *(LOG_SCHEMA.field(name) for name in LOG_COLUMNS if name != "joined"),
             pa.field("joined", pa.bool_()),
+            *(LOG_SCHEMA.field(name) for name in ("_id", "_content", "_response_id")),
         ]
     ),
     ("time", "_id"),

@@ -1,4 +1,4 @@
-"""Export and import: whole tables out, spans in."""
+"""Export and import: whole tables out and in."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from api.reading.export_formats import ExportFormat, pieces
 from api.reading.plain_filters import plain_filter
 from api.sql.filters import Filter
 from api.work import Pool
-from api.writing.imports import entry_of, ndjson_spans, parquet_spans
+from api.writing.import_tables import TARGETS, TableName
+from api.writing.imports import entry_of, ndjson_rows, parquet_rows
 from schemas.errors import UnsupportedMedia
 
 router = APIRouter(prefix=PROJECT_PATH, tags=["export and import"])
 NEXT = "X-Evalstream-Next-Cursor"
 _READERS = {
-    "application/x-ndjson": ndjson_spans,
-    "application/jsonl": ndjson_spans,
-    "application/vnd.apache.parquet": parquet_spans,
+    "application/x-ndjson": ndjson_rows,
+    "application/jsonl": ndjson_rows,
+    "application/vnd.apache.parquet": parquet_rows,
 }
 _CONTENT = {
     str(format.media_type): {"schema": {"type": "string", "format": "binary"}} for format in ExportFormat
@@ -71,20 +72,21 @@ async def export_table(
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra={"requestBody": {"required": True, "content": _CONTENT}},
 )
-async def import_spans(
+async def import_table(
     request: Request,
     scope: InProject,
+    table: Annotated[TableName, Query(description="What the rows are.")] = "spans",
     content_type: Annotated[str | None, Header(include_in_schema=False)] = None,
     content_encoding: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
-    """Takes exported spans of any age, durably, all or none; the same ones again change nothing."""
+    """Takes exported rows of any age, durably, all or none; the same ones again change nothing."""
     refuse_encoding(content_encoding)
     reader = _READERS.get((content_type or "").partition(";")[0].strip().lower())
     if reader is None:
         raise UnsupportedMedia(f"send one of {', '.join(_READERS)}")
-    now = scope.context.clock.now().astimezone(UTC)
+    now, target = scope.context.clock.now().astimezone(UTC), TARGETS[table]
     body = await request.body()
-    entry = await scope.work.long.run(lambda: entry_of(scope.project, reader(body), now))
+    entry = await scope.work.long.run(lambda: entry_of(target, scope.project, reader(target, body), now))
     if len(entry.table):
         await scope.context.log.append([entry])
     return answer({"accepted": len(entry.table)}, HTTPStatus.ACCEPTED)
