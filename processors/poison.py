@@ -7,6 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from itertools import count
 
 import pyarrow as pa
 
@@ -83,9 +84,9 @@ def _bury(record: Record, error: Exception, letters: list[Letter]) -> list[Tally
     project = next(iter(record.counts), "")
     if not record.table.num_rows:
         return []
-    payload = _ipc(record.table)
-    alike = sum(letter["payload"] == payload for letter in letters)
-    letters.append(_letter(project, record.topic, reason, payload, f"{record.position} {alike}"))
+    payload, taken = _ipc(record.table), {letter["id"] for letter in letters}
+    alike = (_letter(project, record.topic, reason, payload, f"{record.position} {n}") for n in count())
+    letters.append(next(letter for letter in alike if letter["id"] not in taken))
     return dead(record.topic, {project: 1})
 
 

@@ -57,6 +57,7 @@ class Handler(Protocol):
         ...
 
 
+_ROW_BYTES = 512
 _BULKY = ("input", "output", "documents", "tool_definitions", "attributes", "events", "body", "payload")
 
 
@@ -106,22 +107,23 @@ def portions(
     portion: list[Record | Undecodable] = []
     size = 0
     for record in records:
-        weight = _weight(record)
+        bytes_ = weight(record)
         lone = record.topic in apart or (portion and portion[-1].topic in apart)
-        if portion and (lone or size + weight > most_bytes):
+        if portion and (lone or size + bytes_ > most_bytes):
             yield portion
             portion, size = [], 0
         portion.append(record)
-        size += weight
+        size += bytes_
     if portion:
         yield portion
 
 
-def _weight(record: Record | Undecodable) -> int:
-    """About its bytes: those of the columns that can be large (to ask all of them would cost more than to be exact is worth)."""
+def weight(record: Record | Undecodable) -> int:
+    """About its bytes: the columns that can be large, and a flat amount a row (to ask all of them costs more than it is worth)."""
     if isinstance(record, Undecodable):
         return len(record.payload)
-    return sum(record.table[name].nbytes for name in _BULKY if name in record.table.schema.names)
+    bulky: int = sum(record.table[name].nbytes for name in _BULKY if name in record.table.schema.names)
+    return bulky + _ROW_BYTES * record.table.num_rows
 
 
 async def _patiently(step: Callable[[], Awaitable[T]], group: str, stop: asyncio.Event, pause: float) -> T:

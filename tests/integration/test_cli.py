@@ -167,6 +167,8 @@ def test_a_refused_span_can_be_looked_at_replayed_and_dropped(shell: Shell) -> N
     (id,) = column(shell("dead-letters", "list"), "id")
     assert '"name": "refused"' in shell("dead-letters", "show", id)
     assert shell("dead-letters", "replay", "--all", code=1) == "replayed 0, refused again 1\n"
+    # refused again, it is a letter again
+    wait_until(lambda: len(column(shell("dead-letters", "list"), "id")) == 2)
     shell("dead-letters", "drop", "--all", "--yes")
     assert column(shell("dead-letters", "list"), "id") == []
 

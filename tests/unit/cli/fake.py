@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -50,8 +51,8 @@ class FakeServer:
 
 
 @contextmanager
-def serving(answer: Answer) -> Iterator[FakeServer]:
-    """Answers on a free port of 127.0.0.1."""
+def serving(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[FakeServer]:
+    """Answers on a free port of 127.0.0.1; by HTTPS with `tls`."""
     fake = FakeServer("", [])
 
     class Handler(BaseHTTPRequestHandler):
@@ -77,8 +78,10 @@ def serving(answer: Answer) -> Iterator[FakeServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread.start()
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    fake.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     try:
         yield fake
     finally:

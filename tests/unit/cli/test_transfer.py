@@ -133,8 +133,9 @@ def test_an_import_goes_in_batches_and_waits_for_a_busy_server(
         (tmp_path / name).write_text("\n".join(json.dumps({"n": n}) for n in range(35)), encoding="utf-8")
     taken: list[int] = []
     with serving(importing(taken, refuse=2)) as fake:
-        answer = run("import", name, "--project", "shop", "--url", fake.url)
-    assert (answer.code, answer.out) == (0, "imported 35 spans into shop\n")
+        answer = run("import", name, "--table", "scores", "--project", "shop", "--url", fake.url)
+    assert (answer.code, answer.out) == (0, "imported 35 scores into shop\n")
+    assert {one.query["table"] for one in fake.asked} == {"scores"}
     assert taken == list(range(35))
     assert len(fake.asked) == 4 + 2
 

@@ -106,6 +106,17 @@ def test_the_decoder_agrees_with_the_official_one(request: ExportTraceServiceReq
         assert Span.Event.FromString(decoded.events.get(index)) in sent[owner].events
 
 
+def test_equal_refused_spans_are_letters_of_their_own() -> None:
+    short = otlp.span("short", span_id="2" * 16)
+    short.span_id = b"x"
+    twins = [traces(otlp.traces(short, short)) for _ in range(2)]
+    prepared = taken(*twins)
+    (entry,) = prepared.entries
+    assert [one.answer.rejected for one in twins] == [2, 2]
+    assert (entry.topic, entry.counts) == (DEAD_LETTERS, {"p": 4})
+    assert len(set(entry.table["id"].to_pylist())) == 4
+
+
 @pytest.mark.parametrize("encoding", ["protobuf", "json"])
 @pytest.mark.parametrize("depth", [30, 47, 60, 300])
 def test_depth_costs_only_its_span(depth: int, encoding: str) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from processors.poison import Letter, process, table_of, undecodable
-from processors.worker import portions
+from processors.worker import portions, weight
 from schemas.errors import InvalidRequest, QueryLimit, Unavailable
 from schemas.events import DEAD_LETTER_SCHEMA, DELETIONS, LOGS, SPANS
 from schemas.ports import Record, Tally, Undecodable
@@ -78,6 +78,21 @@ def test_an_error_of_our_own_is_named(caplog: pytest.LogCaptureFixture) -> None:
     assert letters[0]["reason"] == "KeyError: 'x'"
 
 
+def test_equal_rows_are_letters_of_their_own_and_the_same_ones_when_done_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    twins = rows.table([rows.span(1, 1, name="bad")] * 2)
+    records = [rows.record(position, SPANS, twins) for position in (7, 8)]
+
+    def ids(*chosen: Record) -> list[object]:
+        letters: list[Letter] = []
+        assert totals(process(Eater(KeyError()).process, chosen, letters)) == Counter(dead=2 * len(chosen))
+        return [letter["id"] for letter in letters]
+
+    assert len(set(ids(*records))) == 4
+    assert ids(*records) == [*ids(records[0]), *ids(records[1])]
+
+
 def test_nothing_to_do() -> None:
     assert process(Eater(KeyError()).process, [], []) == []
 
@@ -89,8 +104,7 @@ def test_an_undecodable_record_keeps_its_bytes() -> None:
 
 
 def test_portions_end_at_the_bound() -> None:
-    one = record(1, "a")
-    size = one.table.nbytes
+    size = weight(record(1, "a"))
     records = [record(n, "a") for n in range(1, 8)]
     assert [len(p) for p in portions(records, frozenset(), 3 * size)] == [3, 3, 1]
     assert [len(p) for p in portions(records, frozenset(), 1)] == [1] * 7, (
