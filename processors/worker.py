@@ -123,7 +123,7 @@ def weight(record: Record | Undecodable) -> int:
     if isinstance(record, Undecodable):
         return len(record.payload)
     bulky: int = sum(record.table[name].nbytes for name in _BULKY if name in record.table.schema.names)
-    return bulky + _ROW_BYTES * record.table.num_rows
+    return bulky + _ROW_BYTES * int(record.table.num_rows)
 
 
 async def _patiently(step: Callable[[], Awaitable[T]], group: str, stop: asyncio.Event, pause: float) -> T:
