@@ -73,9 +73,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, int, int, int]]:
     while at < len(message):
         start = at
         tag, at = _varint(message, at)
-        if (
-            tag < 8
-        ):  # field 0: no encoder writes it, and a body of zeros would otherwise be walked byte by byte
+        if tag < 8:  # field 0: no encoder writes it, and a body of zeros would be walked byte by byte
             raise Irregular(f"field number 0 at byte {start}")
         kind = tag & 7
         content = at
