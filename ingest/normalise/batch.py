@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.normalise.attributes import AttributeTable
+from ingest.normalise.attributes import AttributeTable, utf8
 from ingest.normalise.keyvalues import Mask
 from ingest.normalise.resources import Resource, Scope
 from ingest.wire import Ints, WireSpans
@@ -57,6 +57,11 @@ class Batch:
     def name_of(self, row: int) -> str:
         """One span's name."""
         return (self.wire.name[row].as_py() or b"").decode("utf-8", "replace")
+
+    @cached_property
+    def names(self) -> pa.StringArray:
+        """The spans' names."""
+        return utf8(self.wire.name)
 
     @cached_property
     def is_root(self) -> Mask:

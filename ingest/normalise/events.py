@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from ingest import lenient
 from ingest.normalise.values import Irregular, to_json
 from ingest.wire import Blobs
@@ -70,8 +68,3 @@ def _parsed(message: Any, raw: bytes) -> Any:
         return message.FromString(raw)
     except lenient.DecodeError as error:
         raise Irregular(str(error)) from error
-
-
-def rows_with(blobs: Blobs) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Rows that have at least one element."""
-    return np.unique(blobs.owner)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from ingest.normalise import aliases, context, models, timing, usage
 from ingest.normalise import kinds as kind_rules
-from ingest.normalise.attributes import AttributeTable, utf8
+from ingest.normalise.attributes import AttributeTable
 from ingest.normalise.batch import Batch, Labels, coalesce, constant, overlay
 from ingest.normalise.content import Evaluation
 from ingest.normalise.contents import contents
@@ -96,7 +96,7 @@ def _identity(batch: Batch) -> dict[str, pa.Array]:
         "trace_id": hexadecimal(wire.trace_id, 16),
         "span_id": hexadecimal(wire.span_id, 8),
         "parent_span_id": _parents(batch),
-        "name": utf8(wire.name),
+        "name": batch.names,
         "scope_name": batch.by_scope(lambda s: s.name),
         "scope_version": batch.by_scope(lambda s: s.version),
     }
@@ -154,11 +154,7 @@ def _scalars(batch: Batch, kinds: Labels, events: dict[int, list[SpanEvent]]) ->
 
 def _title(batch: Batch) -> pa.StringArray:
     """What a list shows for a root: Logfire's rendered message, since its names are templates, else the name."""
-    names = (
-        coalesce(batch.text(("logfire.msg",)), utf8(batch.wire.name))
-        if "logfire.msg" in batch.table.names
-        else utf8(batch.wire.name)
-    )
+    names = coalesce(batch.text(("logfire.msg",)), batch.names)
     return names if batch.is_root.all() else pc.if_else(pa.array(batch.is_root), names, "")
 
 
