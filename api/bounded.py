@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.ports import ReadLimits, Store
+from schemas.ports import Answer, RawQuery, ReadLimits, Store
 from schemas.settings import Settings
 
 
@@ -53,6 +53,18 @@ class Bounded:
     ) -> pa.Table:
         """As the port says."""
         return self._store.read(project, sql, parameters, limits=limits)
+
+    def answer(self, project: str, query: RawQuery, limits: ReadLimits) -> Answer:
+        """As the port says."""
+        return self._store.answer(project, query, limits)
+
+    def answer_trusted(self, query: RawQuery) -> Answer:
+        """As the port says."""
+        return self._store.answer_trusted(query)
+
+    def load(self, query: RawQuery, data: Iterator[bytes]) -> int:
+        """As the port says."""
+        return self._store.load(query, data)
 
     def close(self) -> None:
         """As the port says."""

@@ -18,6 +18,23 @@ PROJECT_SETTING = "log_comment"
 VIEWS = ("spans", "logs", "scores", "traces", "sessions")
 """All that the reader role may select from."""
 
+UNSEEN = frozenset(
+    "asynchronous_inserts asynchronous_loader azure_queue_metadata azure_queue_metadata_cache azure_queue_settings "
+    "background_schedule_pool backups certificates clusters constraints current_roles dashboards database_replicas detached_parts "
+    "detached_tables dimensional_metrics disks distributed_ddl_queue distribution_queue dns_cache dropped_tables dropped_tables_parts "
+    "enabled_roles errors events fail_points filesystem_cache filesystem_cache_settings grants handlers histogram_metrics "
+    "hypothetical_indexes hypothetical_projections iceberg_files iceberg_history jemalloc_arena_bins jemalloc_bins "
+    "jemalloc_profile_text jemalloc_sampled_allocations jemalloc_stats kafka_consumers masking_policies merges metrics moves mutations "
+    "named_collections part_moves_between_shards parts parts_columns processes projection_parts projection_parts_columns query_cache "
+    "query_condition_cache quota_limits quota_usage quotas quotas_usage remote_data_paths replicas replicated_fetches "
+    "replication_queue resources rocksdb role_grants roles row_policies s3_queue_metadata s3_queue_settings s3queue_metadata_cache "
+    "scheduler schema_inference_cache server_settings session_query_ids settings_changes settings_profile_elements "
+    "settings_profiles stack_trace storage_policies symbols user_defined_functions user_directories user_processes user_query_log "
+    "users view_refreshes warnings workloads".split()
+)
+"""Tables of `system` about this server and what runs in it: empty for a reader (whose connection alone is `readonly`). The engine
+lets every role read them all, and gives no way to take that right away."""
+
 _PROFILE: Mapping[str, object] = {
     "session_timezone": "UTC",
     # The views read with FINAL, and a row's partition follows from its key: no need to look for its versions elsewhere.
@@ -68,8 +85,13 @@ def _users() -> str:
     return (
         f"<clickhouse><profiles><default>{_elements(_PROFILE)}</default></profiles><quotas><default/></quotas>"
         "<users><default><password/><networks><ip>::/0</ip></networks><profile>default</profile><quota>default</quota>"
-        f"{held}</default></users><roles>{roles}</roles></clickhouse>"
+        f"{held}{_row_policies()}</default></users><roles>{roles}</roles></clickhouse>"
     )
+
+
+def _row_policies() -> str:
+    filters = (f"<{name}><filter>getSetting('readonly') = 0</filter></{name}>" for name in sorted(UNSEEN))
+    return f"<databases><system>{''.join(filters)}</system></databases>"
 
 
 def _role(name: str, grants: list[str]) -> str:

@@ -1,6 +1,7 @@
 """The embedded engine: the lock on its folder, opening it, and one fresh connection for each piece of work.
 
-A connection costs 0.2 ms, and with it ends everything that was set in it (settings, role), so that none is ever used twice.
+A connection costs 0.2 ms, and with it ends everything that was set in it (settings, role), so that none is used twice.
+The one exception is a reader's connection that is bound to a project (`chdb_sessions`): nothing can be set in it any more.
 An engine lives as long as its first connection; closing that one before the others, or leaving the process with one open, can crash it.
 """
 
@@ -47,22 +48,37 @@ class Engine:
         self._active = 0
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """A connection for one piece of work. Raises Unavailable once the engine is closing."""
+    def connection(
+        self, settings: Mapping[str, Any] | None = None, database: str = ""
+    ) -> Iterator[Connection]:
+        """A connection for one piece of work, with these settings. Raises Unavailable once the engine is closing."""
+        with self.working():
+            connection = self.connect()
+            try:
+                change(connection, settings)
+                if database:
+                    connection.query(f"USE {quote_identifier(database)}")
+                yield connection
+            finally:
+                connection.close()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """Work that closing the engine waits for. Raises Unavailable once it is closing."""
         with self._change:
             if not self._open:
                 raise Unavailable("The database is closing.")
             self._active += 1
         try:
-            connection = Connection(self._path)
-            try:
-                yield connection
-            finally:
-                connection.close()
+            yield
         finally:
             with self._change:
                 self._active -= 1
                 self._change.notify_all()
+
+    def connect(self) -> Connection:
+        """A connection that the caller closes, before the engine."""
+        return Connection(self._path)
 
     def kill(self, condition: str) -> None:
         """Cancels the running queries for which a condition on system.processes holds; returns at once."""

@@ -45,8 +45,14 @@ _PATH = re.compile(r"(?<![\w)])/(?:[^\s/'\",:;()]+/)+[^\s'\",:;()]*")
 
 
 def query_error(error: BaseException) -> EvalstreamError:
-    """A failed SELECT or command: QueryLimit, InvalidQuery, or Unavailable when the database is at fault."""
+    """A failed SELECT or command: QueryLimit, InvalidQuery, or Unavailable when the database is at fault; with the engine's number."""
     code, message = _parse(error)
+    made = _query_error(code, message)
+    made.engine_code = code
+    return made
+
+
+def _query_error(code: int, message: str) -> EvalstreamError:
     if code in _LIMITS:
         return QueryLimit(f"The query {_LIMITS[code]}.")
     if code in _DENIED:
@@ -59,8 +65,14 @@ def query_error(error: BaseException) -> EvalstreamError:
 
 
 def insert_error(error: BaseException) -> EvalstreamError:
-    """A failed INSERT: InvalidRequest when the rows will never fit, else Unavailable: the caller tries again."""
+    """A failed INSERT: InvalidRequest when the rows will never fit, else Unavailable: the caller tries again. With the engine's number."""
     code, message = _parse(error)
+    made = _insert_error(code, message)
+    made.engine_code = code
+    return made
+
+
+def _insert_error(code: int, message: str) -> EvalstreamError:
     if code == 0 or code in _FAULTS or code in _LIMITS or code in _DENIED:
         return Unavailable(f"The database did not take the rows: {message}")
     return InvalidRequest(f"The rows do not fit the table: {message}")

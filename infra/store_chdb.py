@@ -6,8 +6,11 @@ through clickhouse-connect's insert_arrow, which goes through a file and holds t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any, Self
@@ -17,16 +20,21 @@ import pyarrow.compute as pc
 from chdb.state.sqlitelike import Connection
 from clickhouse_connect.driver.binding import quote_identifier
 
+from infra.chdb_answers import PipedAnswer
 from infra.chdb_engine import Engine, change, literal, run
 from infra.chdb_errors import insert_error, query_error
 from infra.chdb_reader import read
+from infra.chdb_select import OneSelect
+from infra.chdb_sessions import Sessions
 from infra.chdb_stream import stream
-from schemas.errors import EvalstreamError
-from schemas.ports import ReadLimits
+from infra.chdb_trusted import answered, loaded
+from schemas.errors import EvalstreamError, InvalidQuery
+from schemas.ports import Answer, RawQuery, ReadLimits
 from schemas.settings import Settings
 
 _QUERIES_AT_ONCE = 16
-
+_ANSWERS_AT_ONCE = 64
+_FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]{0,60}")
 
 _LATER = "exclude_materialize_skip_indexes_on_insert = 'words'"
 """The full-text index is left to merges: an insert would pay 1.5 µs a row for parts that live for seconds."""
@@ -39,6 +47,9 @@ class ChdbStore:
         self._engine = engine
         self._limits = limits
         self._slots = BoundedSemaphore(_QUERIES_AT_ONCE)
+        self._one_select = OneSelect(engine)
+        self._sessions = Sessions(engine)
+        self._threads = ThreadPoolExecutor(_ANSWERS_AT_ONCE, thread_name_prefix="chdb-answer")
 
     @classmethod
     def open(cls, path: Path, settings: Settings) -> Self:
@@ -95,12 +106,41 @@ class ChdbStore:
         limits: ReadLimits | None = None,
     ) -> pa.Table:
         """As the port says. The schema's metadata say `truncated` ("1" or "0"), each field's `clickhouse_type`."""
+        text = self._one_select(sql)
         with self._querying() as connection:
-            return read(connection, project, sql, parameters, limits or self._limits)
+            return read(connection, project, text, parameters, limits or self._limits)
+
+    def answer(self, project: str, query: RawQuery, limits: ReadLimits) -> Answer:
+        """As the port says. A fault of the engine shows when the answer is read."""
+        checked = replace(_named(query), sql=self._one_select(query.sql))
+        return PipedAnswer(
+            self._engine, self._threads, lambda: self._reading(project, limits, query.settings), checked
+        )
+
+    def answer_trusted(self, query: RawQuery) -> Answer:
+        """As the port says."""
+        return answered(self._engine, self._threads, _named(query))
+
+    def load(self, query: RawQuery, data: Iterator[bytes]) -> int:
+        """As the port says."""
+        return loaded(self._engine, _named(query), data)
 
     def close(self) -> None:
         """As the port says; may be called twice."""
+        self._sessions.close()
         self._engine.close()
+        self._threads.shutdown()
+
+    @contextmanager
+    def _reading(self, project: str, limits: ReadLimits, settings: Mapping[str, str]) -> Iterator[Connection]:
+        """A reader's connection for one query."""
+        with self._engine.working():
+            session, clean = self._sessions.take(project, limits, settings), False
+            try:
+                yield session.connection
+                clean = True
+            finally:
+                self._sessions.give(session, clean=clean)
 
     @contextmanager
     def _querying(self) -> Iterator[Connection]:
@@ -112,6 +152,13 @@ class ChdbStore:
                 raise
             except RuntimeError as error:
                 raise query_error(error) from error
+
+
+def _named(query: RawQuery) -> RawQuery:
+    """The query, when its format is a name: it becomes part of a statement."""
+    if not _FORMAT.fullmatch(query.format):
+        raise InvalidQuery(f"there is no format {query.format[:60]!r}")
+    return query
 
 
 def _without_defaults(data: pa.Table) -> pa.Table:

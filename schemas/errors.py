@@ -28,6 +28,9 @@ class EvalstreamError(Exception):
     status = 500
     retryable = False
 
+    engine_code = 0
+    """ClickHouse's number of the error (src/Common/ErrorCodes.cpp), where the engine said one."""
+
     def __init__(
         self, detail: str, *, errors: tuple[FieldProblem, ...] = (), retry_after: int | None = None
     ) -> None:

@@ -154,6 +154,49 @@ class ReadLimits:
     threads: int = 2
 
 
+@dataclass(frozen=True, slots=True)
+class RawQuery:
+    """One statement whose answer is wanted as bytes, in one of the engine's output formats.
+
+    `parameters` fill `{name:Type}` placeholders with texts in the escaped form of ClickHouse's HTTP protocol (`param_name=text`).
+    `settings` hold for this statement only; for a person's query they must have been allow-listed before.
+    `database` is the current one of a trusted statement; '' for the usual one.
+    """
+
+    sql: str
+    format: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    database: str = ""
+
+
+class Answer(Protocol):
+    """The bytes of a query, with memory that does not grow with them. Read by one thread at a time; `cancel` from any."""
+
+    def run(self) -> None:
+        """Runs the query in this thread, until its end; what waits to be read is bounded, so another thread has to read meanwhile.
+
+        Not needed: the first `read` lets it run in a thread of the store. But a small answer costs two switches of threads less
+        when it runs in the caller's. Raises nothing: `read` tells how it ended.
+        """
+        ...
+
+    def read(self, most: int = 1 << 20) -> bytes:
+        """The next bytes, as soon as there are any and at most so many; b"" at the end.
+
+        Raises what `Store.query` raises for the statement; after bytes, too, when it fails half-way.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Ends the query early; `read` then raises, or comes to its end. Returns soon, and may be called at any time and again."""
+        ...
+
+    def close(self) -> None:
+        """Releases everything; cancels what still runs and waits for it. May be called again."""
+        ...
+
+
 class Store(Protocol):
     """The columnar database, speaking ClickHouse SQL. Thread-safe; calls block (callers on an event loop use a thread)."""
 
@@ -193,6 +236,27 @@ class Store(Protocol):
         """Runs a vetted query of a person as the reader role: sees only the views and only `project`, cannot write, is bounded by `limits`.
 
         Raises QueryLimit when a limit is hit, InvalidQuery when the engine refuses the text.
+        """
+        ...
+
+    def answer(self, project: str, query: RawQuery, limits: ReadLimits) -> Answer:
+        """Prepares a vetted SELECT of a person under the rules of `read`, as bytes. `limits.result_rows` is an error when exceeded.
+
+        Raises Unavailable when the database is closing.
+        """
+        ...
+
+    def answer_trusted(self, query: RawQuery) -> Answer:
+        """Prepares a trusted statement of any kind, as bytes; no bytes for one that returns no rows.
+
+        A statement other than SELECT may hold its whole answer in memory. INSERT with data is `load`.
+        """
+        ...
+
+    def load(self, query: RawQuery, data: Iterator[bytes]) -> int:
+        """A trusted INSERT (without FORMAT and data) of data in `query.format`; the rows inserted.
+
+        Raises InvalidRequest when the data do not fit, else as `insert`. An exception of the iterator ends the INSERT, and is passed on.
         """
         ...
 

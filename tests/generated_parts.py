@@ -24,7 +24,7 @@ _LABELS = MappingProxyType({"worker_lag": "worker, topic", "ingest_lag": "", "sp
 def metrics_page() -> str:
     """docs/reference/metrics.md with every metric."""
     rows = [(f"`{name}`", kind, _labels(name), text) for name, (kind, text) in HELP.items()]
-    return filled("metrics.md", {"metrics": _table(("Metric", "Type", "Labels", "Meaning"), rows)})
+    return filled("metrics.md", {"metrics": table(("Metric", "Type", "Labels", "Meaning"), rows)})
 
 
 def semantics_page() -> str:
@@ -35,7 +35,7 @@ def semantics_page() -> str:
             "texts": _texts(),
             "kinds": _kinds(),
             "tokens": _tokens(),
-            "cost": _keys((*aliases.COST, f"{aliases.COST_JSON} (JSON)")),
+            "cost": as_code((*aliases.COST, f"{aliases.COST_JSON} (JSON)")),
             "streaming": _streaming(),
             "others": _others(),
         },
@@ -43,7 +43,7 @@ def semantics_page() -> str:
 
 
 def filled(name: str, parts: Mapping[str, str]) -> str:
-    """The page in the tree with its parts replaced. Raises ValueError when it has other parts than these."""
+    """The page, named from docs/reference, with its parts replaced. Raises ValueError when it has other parts than these."""
     page = (_DOCS / name).read_text(encoding="utf-8")
     if sorted(found[3] for found in _PART.finditer(page)) != sorted(parts):
         raise ValueError(f"{name}: expected exactly the parts {', '.join(parts)}")
@@ -59,16 +59,16 @@ def filled(name: str, parts: Mapping[str, str]) -> str:
 def _texts() -> str:
     """Text columns with their keys."""
     late = (("late `session_id`", aliases.LATE_SESSION), ("late `user_id`", aliases.LATE_USER))
-    rows = [(f"`{column}`", _keys(keys)) for column, keys in aliases.TEXTS.items()]
-    rows += [(label, _keys(keys)) for label, keys in late]
+    rows = [(f"`{column}`", as_code(keys)) for column, keys in aliases.TEXTS.items()]
+    rows += [(label, as_code(keys)) for label, keys in late]
     rows += [
-        ("`provider`", _keys(aliases.PROVIDER)),
-        ("no provider", _keys(sorted(aliases.NO_PROVIDER - {""}))),
+        ("`provider`", as_code(aliases.PROVIDER)),
+        ("no provider", as_code(sorted(aliases.NO_PROVIDER - {""}))),
     ]
     rows.append(
         ("models by name", ", ".join(f"`{start}…` {owner}" for start, owner in aliases.MODEL_FAMILIES))
     )
-    return _table(("Column", "Keys, the first wins"), rows)
+    return table(("Column", "Keys, the first wins"), rows)
 
 
 def _kinds() -> str:
@@ -82,9 +82,7 @@ def _kinds() -> str:
         ("ai.operationId", aliases.VERCEL_KINDS),
         ("llm.request.type", aliases.REQUEST_TYPE_KINDS),
     )
-    return _table(
-        ("Attribute", "Value → kind"), [(f"`{key}`", _by_meaning(values)) for key, values in tables]
-    )
+    return table(("Attribute", "Value → kind"), [(f"`{key}`", _by_meaning(values)) for key, values in tables])
 
 
 def _tokens() -> str:
@@ -103,7 +101,7 @@ def _tokens() -> str:
         ("JSON", aliases.USAGE_JSON),
         ("`usage_raw` holds", [f"{prefix}*" for prefix in aliases.USAGE_PREFIXES]),
     )
-    return _table(("Count", "Keys, the first wins"), [(name, _keys(keys)) for name, keys in rows])
+    return table(("Count", "Keys, the first wins"), [(name, as_code(keys)) for name, keys in rows])
 
 
 def _streaming() -> str:
@@ -115,32 +113,33 @@ def _streaming() -> str:
         ("first token, a moment", (aliases.FIRST_TOKEN_AT,)),
         ("first token, seconds, on streams", (aliases.FIRST_TOKEN_IF_STREAMING,)),
     )
-    return _table(("What", "Keys"), [(name, _keys(keys)) for name, keys in rows])
+    return table(("What", "Keys"), [(name, as_code(keys)) for name, keys in rows])
 
 
 def _others() -> str:
     """The lists that are left."""
     rows = (
-        ("`finish_reason`", _keys(aliases.FINISH_REASON)),
+        ("`finish_reason`", as_code(aliases.FINISH_REASON)),
         ("its words", _by_meaning(aliases.FINISH_REASONS)),
-        ("`tool_name`", _keys(aliases.TOOL_NAME)),
-        ("`tool_call_id`", _keys(aliases.TOOL_CALL_ID)),
-        ("`tags`", _keys(aliases.TAGS)),
-        ("`metadata` as JSON", _keys((aliases.METADATA_JSON,))),
-        ("… of the trace", _keys([f"{prefix}*" for prefix in aliases.TRACE_METADATA_PREFIXES])),
-        ("… of the span", _keys([f"{prefix}*" for prefix in aliases.SPAN_METADATA_PREFIXES])),
-        ("no metadata", _keys([f"{prefix}*" for prefix in aliases.NO_METADATA_PREFIXES])),
+        ("`tool_name`", as_code(aliases.TOOL_NAME)),
+        ("`tool_call_id`", as_code(aliases.TOOL_CALL_ID)),
+        ("`tags`", as_code(aliases.TAGS)),
+        ("`metadata` as JSON", as_code((aliases.METADATA_JSON,))),
+        ("… of the trace", as_code([f"{prefix}*" for prefix in aliases.TRACE_METADATA_PREFIXES])),
+        ("… of the span", as_code([f"{prefix}*" for prefix in aliases.SPAN_METADATA_PREFIXES])),
+        ("no metadata", as_code([f"{prefix}*" for prefix in aliases.NO_METADATA_PREFIXES])),
     )
-    return _table(("What", "Keys, the first wins"), rows)
+    return table(("What", "Keys, the first wins"), rows)
 
 
 def _by_meaning(values: Mapping[str, str]) -> str:
     """`a`, `b` → x; `c` → y."""
     meanings = dict.fromkeys(values.values())
-    return "; ".join(f"{_keys(k for k, v in values.items() if v == to)} → {to}" for to in meanings)
+    return "; ".join(f"{as_code(k for k, v in values.items() if v == to)} → {to}" for to in meanings)
 
 
-def _keys(names: Iterable[str]) -> str:
+def as_code(names: Iterable[str]) -> str:
+    """The names as code, in one line."""
     return ", ".join(f"`{name}`" for name in names)
 
 
@@ -149,5 +148,6 @@ def _labels(name: str) -> str:
     return next(labels for start, labels in _LABELS.items() if rest.startswith(start))
 
 
-def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A table of Markdown."""
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, ("---",) * len(header), *rows))

@@ -1,4 +1,4 @@
-"""The pages of docs/reference that are generated from the code: `python -m tests.pages` writes them, a test compares them.
+"""The pages that are generated from the code: `python -m tests.pages` writes them, a test compares them.
 
 A page is a function without arguments that returns its text; PAGES names them by their path from the root of the repository.
 """
@@ -13,8 +13,10 @@ from typing import Any, get_type_hints
 
 from schemas.settings import Bytes, Settings, Switch, documented
 from schemas.spans import PUBLIC, Origin
+from schemas.views import UNITS, VIEWS, View
 from tests.cli_page import cli_page
 from tests.generated_parts import metrics_page, semantics_page
+from tests.limits_page import limits_page
 from tests.route_page import routes_page
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -59,20 +61,42 @@ variable, and a TOML array in the file. A number counts seconds where its senten
 
 
 def columns_page() -> str:
-    """Every public column of the view `spans` with its ClickHouse type and meaning."""
+    """Every public column of the view `spans` with its ClickHouse type, unit and meaning."""
     rows = [
-        (f"`{column.name}`", f"`{column.clickhouse}`", column.meaning, _ORIGINS[column.origin])
-        for column in PUBLIC
+        (f"`{c.name}`", f"`{c.clickhouse}`", UNITS.get(c.name, ""), c.meaning, _ORIGINS[c.origin])
+        for c in PUBLIC
     ]
     return _page(
         "Columns of `spans`",
         """One wide row a span. These are the columns of SQL, of `filter=`, of exports and of the API's span documents.
 Missing text is `''`, a missing number NULL (unknown is not 0). Ids are lower-case hex, times are UTC with nanoseconds.
 The last column says who fills the value: the span alone, the span or (when it says nothing) the rest of its trace, or
-Evalstream from what it knows.""",
-        ("Column", "ClickHouse type", "Meaning", "Filled by"),
+Evalstream from what it knows. The other tables: [traces, sessions, scores, logs](tables.md).""",
+        ("Column", "ClickHouse type", "Unit", "Meaning", "Filled by"),
         rows,
     )
+
+
+def tables_page() -> str:
+    """Every column of the other tables that people read, with its ClickHouse type, unit and meaning."""
+    sections = [_section(name, view) for name, view in VIEWS.items()]
+    text = """What SQL shows besides [`spans`](columns.md). All are views of one project, exact under retries: nothing to deduplicate.
+Missing text is `''`, a missing number NULL (unknown is not 0). Ids are lower-case hex, times are UTC with nanoseconds.
+`traces` and `sessions` are put together when they are read, so bound a question about many of them on `spans` where you can
+([cookbook](../sql/cookbook.md))."""
+    return "\n".join(
+        [_GENERATED, "# Columns of `traces`, `sessions`, `scores`, `logs`", "", text, "", *sections]
+    )
+
+
+def sql_limits_page() -> str:
+    """docs/sql/limits.md, with the settings that bound SQL and their defaults."""
+    rows = [
+        (f"`{name}`", _default(field.default), meaning)
+        for field, (name, _, meaning) in zip(fields(Settings), documented(), strict=True)
+        if (field.name.startswith("sql_") and field.name != "sql_port") or field.name == "store_memory"
+    ]
+    return limits_page("\n".join(_table(("Setting", "Default", "Meaning"), rows)))
 
 
 PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
@@ -83,6 +107,8 @@ PAGES: Mapping[str, Callable[[], str]] = MappingProxyType(
         "docs/reference/routes.md": routes_page,
         "docs/reference/semantics.md": semantics_page,
         "docs/reference/settings.md": settings_page,
+        "docs/reference/tables.md": tables_page,
+        "docs/sql/limits.md": sql_limits_page,
     }
 )
 
@@ -100,9 +126,26 @@ def _size(value: int) -> str:
 
 
 def _page(title: str, text: str, header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    table = [header, ("---",) * len(header), *rows]
-    lines = ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in table]
-    return "\n".join([_GENERATED, f"# {title}", "", text, "", *lines, ""])
+    return "\n".join([_GENERATED, f"# {title}", "", text, "", *_table(header, rows), ""])
+
+
+def _section(name: str, view: View) -> str:
+    rows = [(f"`{c.name}`", f"`{c.clickhouse}`", UNITS.get(c.name, ""), c.meaning) for c in view.columns]
+    return "\n".join(
+        [
+            f"## `{name}`",
+            "",
+            view.row,
+            "",
+            *_table(("Column", "ClickHouse type", "Unit", "Meaning"), rows),
+            "",
+        ]
+    )
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    lines = [header, ("---",) * len(header), *rows]
+    return ["| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |" for row in lines]
 
 
 def write() -> None:

@@ -34,6 +34,10 @@ COMMANDS: tuple[Command, ...] = (
         "evalstream up --data /var/lib/evalstream --host 0.0.0.0",
     ),
     Command(
+        "serve sql", "serve only the SQL port, over a data folder that nothing else has open", "serve:sql",
+        o.server_settings(o.SQL), "evalstream serve sql --data /var/lib/evalstream",
+    ),
+    Command(
         "demo", "start a server and send it the traffic of a small instrumented shop", "demo:demo", a.demo,
         "evalstream demo --detach --traces 500",
     ),
@@ -90,6 +94,7 @@ COMMANDS: tuple[Command, ...] = (
 
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
+        "serve": "one server in a process of its own",
         "dead-letters": "what could not be taken: look at it, replay it, drop it",
         "projects": "list and make projects",
         "keys": "list, make and revoke API keys",

@@ -16,6 +16,12 @@ Parser = argparse.ArgumentParser
 Add = Callable[[Parser], None]
 
 PORTS = ("api_port", "otlp_http_port", "otlp_grpc_port", "sql_port")
+SQL = (
+    "data_dir", "host", "sql_port", "auth", "tls_cert", "tls_key", "tls_client_ca", "body_timeout", "log_max_bytes", "database_url",
+    "store_memory", "sql_seconds", "sql_memory", "sql_threads", "sql_stream_rows", "sql_stream_bytes", "sql_queries",
+    "sql_queries_per_key", "sql_patience", "sql_write_timeout", "sql_admin", "log_level", "log_format",
+)  # fmt: skip
+"""The settings that `serve sql` heeds."""
 _CLIENT = frozenset({"url", "api_key"})
 _ELSEWHERE = frozenset({"admin_port"})
 """Settings of processes that `up` does not start."""

@@ -1,4 +1,4 @@
-"""`evalstream up` and `evalstream migrate`."""
+"""`evalstream up`, `evalstream serve sql` and `evalstream migrate`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,14 @@ def up(options: Namespace) -> int:
     settings = load(overrides(options), file=options.config)
     # imports the engine, the protocols and the web server: nothing that --help should wait for
     from api.roots.up import run  # noqa: PLC0415
+
+    return run(settings)
+
+
+def sql(options: Namespace) -> int:
+    """`evalstream serve sql`."""
+    settings = load(overrides(options), file=options.config)
+    from api.roots.sql import run  # noqa: PLC0415 - as above
 
     return run(settings)
 

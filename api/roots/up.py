@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import signal
-import socket
 import ssl
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -19,9 +16,11 @@ import uvicorn
 from api.app import create_app
 from api.context import ApiContext, Readiness
 from api.roots.adapters import Adapters, opened
-from api.roots.logs import configure_logging
-from api.roots.memory import keep_pages
 from api.roots.pipeline import Pipeline
+from api.roots.process import run_until_stopped
+from api.roots.sql import context as sql_context
+from api.serving import listening, serving
+from api.sql_http.serve import serving_sql
 from ingest.admission import Budget
 from ingest.asgi import OtlpMiddleware
 from ingest.grpc_server import GrpcServer, serve_grpc
@@ -30,14 +29,11 @@ from ingest.http_service import OtlpHttp
 from ingest.normalise.spans import Options
 from ingest.receive import OtlpReceiver
 from ingest.tls import server_context, server_credentials
-from schemas.errors import StartupError
 from schemas.people import SYSTEM
 from schemas.settings import Settings
 
 _log = logging.getLogger(__name__)
 _GRACE = 10.0
-_SWITCH_SECONDS = 0.001
-"""Threads hand the interpreter over this often: the default of 5 ms would show in the acknowledgement's latency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +42,16 @@ class Servers:
 
     otlp_http: HttpServer
     otlp_grpc: GrpcServer
-    api: uvicorn.Server
     api_port: int
+    sql_port: int
 
 
 def run(settings: Settings) -> int:
     """Serves until SIGTERM or SIGINT; the exit code. Raises StartupError when it cannot start."""
-    configure_logging(settings)
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    keep_pages()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(settings))
+    return run_until_stopped(settings, _serve)
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop  # noqa: PLC0415  (there is no build for every platform)
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
-
-
-async def _serve(settings: Settings) -> int:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _serve(settings: Settings, stop: asyncio.Event) -> int:
     async with opened(settings) as adapters:
         if settings.auth_required and (key := await adapters.api_keys.ensure_admin_key()):
             print(f"admin key (shown once): {key}", flush=True)  # noqa: T201  (the command's own words)
@@ -117,10 +98,10 @@ async def _listening(
     settings: Settings, adapters: Adapters, receiver: OtlpReceiver, pipeline: Pipeline
 ) -> AsyncIterator[Servers]:
     budget = Budget(int(settings.ingest_max_bytes))
-    listening: list[str] = []
+    listens: list[str] = []
 
     def problems() -> list[str]:
-        missing = [name for name in ("otlp-http", "otlp-grpc", "api") if name not in listening]
+        missing = [name for name in ("otlp-http", "otlp-grpc", "api", "sql") if name not in listens]
         return [f"{name} does not listen yet" for name in missing] + pipeline.problems()
 
     async with contextlib.AsyncExitStack() as stack:
@@ -129,17 +110,20 @@ async def _listening(
             ssl_context=server_context(settings), ready=problems,
         )  # fmt: skip
         stack.push_async_callback(http.stop, _GRACE)
-        listening.append("otlp-http")
+        listens.append("otlp-http")
         grpc = await serve_grpc(
             receiver, settings, budget=budget, host=settings.host, port=settings.otlp_grpc_port,
             credentials=server_credentials(settings), ready=problems,
         )  # fmt: skip
         stack.push_async_callback(grpc.stop, _GRACE)
-        listening.append("otlp-grpc")
+        listens.append("otlp-grpc")
         otlp = OtlpHttp(receiver, settings, budget, problems)
         api = await _serve_api(settings, adapters, receiver, otlp, problems, stack)
-        listening.append("api")
-        yield Servers(http, grpc, api[0], api[1])
+        listens.append("api")
+        sql = serving_sql(sql_context(settings, adapters), server_context(settings))
+        sql_port = await stack.enter_async_context(sql)
+        listens.append("sql")
+        yield Servers(http, grpc, api, sql_port)
 
 
 async def _serve_api(
@@ -149,7 +133,7 @@ async def _serve_api(
     otlp: OtlpHttp,
     problems: Callable[[], list[str]],
     stack: contextlib.AsyncExitStack,
-) -> tuple[uvicorn.Server, int]:
+) -> int:
     async def resubmit(project: str, body: bytes) -> int:
         return await receiver.resubmit(project, body, SYSTEM)
 
@@ -160,7 +144,7 @@ async def _serve_api(
     )  # fmt: skip
     app = create_app(context)
     app.add_middleware(OtlpMiddleware, http=otlp)
-    listener = _listener(settings.host, settings.api_port)
+    listener = listening(settings.host, settings.api_port, "EVALSTREAM_API_PORT", "--api-port")
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -172,41 +156,7 @@ async def _serve_api(
         ssl_ca_certs=str(settings.tls_client_ca) if settings.tls_client_ca else None,
         ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca else ssl.CERT_NONE,
     )
-    server = _Server(config)
-    task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
-    while not server.started and not task.done():  # noqa: ASYNC110  (uvicorn has no event for it)
-        await asyncio.sleep(0.01)
-
-    async def stop() -> None:
-        server.should_exit = True
-        await task
-
-    stack.push_async_callback(stop)
-    return server, listener.getsockname()[1]
-
-
-class _Server(uvicorn.Server):
-    """Signals belong to the root."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves them alone."""
-        yield
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise StartupError(
-            f"cannot listen on {host}:{port} (EVALSTREAM_API_PORT, --api-port): {error.strerror}"
-        ) from error
-    listener.setblocking(False)
-    return listener
+    return await stack.enter_async_context(serving(config, listener))
 
 
 def _announce(settings: Settings, servers: Servers) -> None:
@@ -216,6 +166,7 @@ def _announce(settings: Settings, servers: Servers) -> None:
         f"Evalstream is up. Data in {settings.data_dir}\n"
         f"  API         {scheme}://{host}:{servers.api_port}\n"
         f"  OTLP/HTTP   {scheme}://{host}:{servers.otlp_http.port}   OTEL_EXPORTER_OTLP_ENDPOINT={scheme}://{host}:{servers.otlp_http.port}\n"
-        f"  OTLP/gRPC   {host}:{servers.otlp_grpc.port}",
+        f"  OTLP/gRPC   {host}:{servers.otlp_grpc.port}\n"
+        f"  SQL         {scheme}://{host}:{servers.sql_port}   (ClickHouse HTTP protocol)",
         flush=True,
     )

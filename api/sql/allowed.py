@@ -7,7 +7,7 @@ import re
 from typing import Literal
 
 from api.sql import functions
-from schemas.errors import InvalidQuery
+from api.sql.refusals import Refused, UnknownFunction
 
 Kind = Literal["scalar", "aggregate"]
 
@@ -62,8 +62,8 @@ def function_kind(name: str) -> Kind:
     if _is_aggregate(name):
         return "aggregate"
     if name.lower() in _DENIED:
-        raise InvalidQuery(f"the function {name} is not allowed: only functions of their arguments alone are")
-    raise InvalidQuery(f"the function {short(name)} is not known here{near(name, _SCALAR | _AGGREGATE)}")
+        raise Refused(f"the function {name} is not allowed: only functions of their arguments alone are")
+    raise UnknownFunction(f"the function {short(name)} is not known here{near(name, _SCALAR | _AGGREGATE)}")
 
 
 def _is_aggregate(name: str) -> bool:
@@ -75,13 +75,13 @@ def _is_aggregate(name: str) -> bool:
 def check_aggregate_text(text: str) -> None:
     """Judges the name of an aggregate function given as text, such as `quantile(0.9)`. Raises InvalidQuery."""
     if not _is_aggregate(text.partition("(")[0].strip()):
-        raise InvalidQuery(f"{short(text)!r} is not the name of an allowed aggregate function")
+        raise Refused(f"{short(text)!r} is not the name of an allowed aggregate function")
 
 
 def check_type(name: str) -> None:
     """Judges the name of a type. Raises InvalidQuery for one that makes an aggregate state out of bytes of a person's choice."""
     if "aggregatefunction" in name.lower():
-        raise InvalidQuery(f"the type {short(name)} is not allowed: a state cannot be made from other values")
+        raise Refused(f"the type {short(name)} is not allowed: a state cannot be made from other values")
 
 
 def check_parameter_type(parameter: str, name: str) -> None:
@@ -89,9 +89,7 @@ def check_parameter_type(parameter: str, name: str) -> None:
     for word in re.findall(r"[A-Za-z_]\w*", re.sub(r"'[^']*'", "", name)):
         if word not in PARAMETER_TYPES:
             written = short(f"{{{parameter}:{name}}}")
-            raise InvalidQuery(
-                f"the parameter {written} is not allowed: a parameter is a value, of a plain type"
-            )
+            raise Refused(f"the parameter {written} is not allowed: a parameter is a value, of a plain type")
 
 
 def short(text: str) -> str:

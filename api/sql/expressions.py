@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from api.sql import allowed
 from api.sql.parse import Node
+from api.sql.refusals import Refused
 from schemas.errors import InvalidQuery
 
 MAX_DEPTH = 200
@@ -106,7 +107,7 @@ class ExpressionWalk:
     def refused(self, message: str, scope: Scope) -> InvalidQuery:
         """The error for a place of the tree."""
         place = f" (in {allowed.short(scope.where)})" if scope.where else ""
-        return InvalidQuery(message + place)
+        return Refused(message + place)
 
     def name(self, node: Node, scope: Scope) -> None:
         """Judges an identifier that is not the argument of a lambda. Subclasses know the columns."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ from api.sql import allowed
 from api.sql.clauses import ALIAS, ANY, SELECTS, SHAPES
 from api.sql.expressions import LIST, SCALAR, Cte, ExpressionWalk, Scope, Shape, describe, parts_of, shown
 from api.sql.parse import Node
+from api.sql.refusals import UnknownTable
 
 MAX_TABLES = 200
 """Most tables read once every common table expression is expanded, which the engine does without a limit of its own."""
@@ -32,12 +33,15 @@ class QueryWalk(ExpressionWalk):
         "window_definition": frozenset({"WindowDefinition"}),
     }  # fmt: skip
     common_keys = ALIAS
+    generators: ClassVar[frozenset[str]] = allowed.TABLE_FUNCTIONS
+    table_keys: ClassVar[Shape] = {"name": SCALAR, "name_parts": SCALAR, **ALIAS}
 
     def __init__(self, tables: Collection[str]) -> None:
         super().__init__()
         self.allowed_tables = frozenset(tables)
         self.tables: set[str] = set()
         self.parameters: dict[str, str] = {}
+        self._aliases: frozenset[str] = frozenset()
         self._reads = 0
         self._declared = 0
         self._judges |= {
@@ -53,11 +57,15 @@ class QueryWalk(ExpressionWalk):
         """Judges a whole statement. Raises InvalidQuery."""
         if tree.get("type") not in statements:
             raise self.refused(f"{describe(tree.get('type', ''))} is not allowed: only SELECT is", Scope())
+        self._aliases = frozenset(_aliases(tree))
         self.node(tree, Scope(), frozenset(statements))
 
     def name(self, node: Node, scope: Scope) -> None:
-        """Columns are the engine's to find; only its virtual ones (`_table`, `_part`, …) are refused here."""
-        if any(part.startswith("_") for part in parts_of(node)):
+        """Columns are the engine's to find; only its virtual ones (`_table`, `_part`, …) are refused here.
+
+        A name that the query itself gives may begin with an underscore: tools name columns so (`__text`).
+        """
+        if any(part.startswith("_") and part not in self._aliases for part in parts_of(node)):
             raise self.refused(f"{shown(node)}: names that begin with '_' are reserved", scope)
         allowed.check_type(node["name"])  # `json.path.:Type` holds one
 
@@ -119,7 +127,7 @@ class QueryWalk(ExpressionWalk):
     def _table_expression(self, node: Node, scope: Scope) -> None:
         function = node.get("table_function")
         if function is not None:
-            if function.get("name") not in allowed.TABLE_FUNCTIONS:
+            if function.get("name") not in self.generators:
                 raise self.refused(f"the table function {shown(function)} is not allowed", scope)
             self._generator(function, scope.deeper())
             self._read(1, scope)
@@ -137,10 +145,10 @@ class QueryWalk(ExpressionWalk):
         self.keys(rest, scope, ALIAS)
 
     def _table(self, node: Node, scope: Scope) -> None:
-        self.keys(node, scope, {"name": SCALAR, "name_parts": SCALAR, **ALIAS})
+        self.keys(node, scope, self.table_keys)
         name = node["name"]
         if "name_parts" in node:
-            raise self.refused(
+            raise self.no_table(
                 f"the table {shown(node)} is not allowed: name a table without its database", scope
             )
         if name in scope.ctes:
@@ -154,7 +162,11 @@ class QueryWalk(ExpressionWalk):
         else:
             hint = allowed.near(name, self.allowed_tables | scope.ctes.keys())
             known = hint or f"; there are {', '.join(sorted(self.allowed_tables))}"
-            raise self.refused(f"there is no table {shown(node)}{known}", scope)
+            raise self.no_table(f"there is no table {shown(node)}{known}", scope)
+
+    def no_table(self, message: str, scope: Scope) -> UnknownTable:
+        """The error for the name of a table at a place of the tree."""
+        return UnknownTable(self.refused(message, scope).detail)
 
     def _read(self, tables: int, scope: Scope) -> None:
         self._reads += tables
@@ -189,6 +201,19 @@ _NOT_APPLIED = {
     *allowed.PARSER_MADE,
 }
 _OUTFILE_FLAGS = ("is_outfile_append", "is_outfile_truncate", "is_into_outfile_with_stdout")
+
+
+def _aliases(value: Any) -> Iterator[str]:
+    """All names that a tree gives with AS."""
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if isinstance(alias := item.get("alias"), str):
+                yield alias
+            waiting.extend(item.values())
+        elif isinstance(item, list):
+            waiting.extend(item)
 
 
 def _select_all_from(name: str) -> dict[str, Any]:

@@ -17,6 +17,8 @@ TABLES = frozenset({"spans", "scores", "traces", "sessions", "logs"})
 """The views that a person's query may read."""
 CACHED = 512
 """Judged texts remembered, the least recently used forgotten first."""
+LONGEST_CACHED = 16 * 1024
+"""Characters of a text that is remembered: the memory for all of them stays small, whatever is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Vetter:
 
         Raises InvalidQuery when it does not parse, holds anything that is not allowed, or lacks the value of a parameter.
         """
-        vetted = self._judged(text)
+        vetted = self._judged(text) if len(text) <= LONGEST_CACHED else self._judge(text)
         missing = sorted(vetted.parameters.keys() - (parameters or {}).keys())
         if missing:
             problems = tuple(FieldProblem(f"/parameters/{name}", "has no value") for name in missing)

@@ -18,6 +18,7 @@ ABOUT = MappingProxyType(
         "dialects": "the real exports of each SDK, and all of them mixed",
         "visible": "from the acknowledgement to the list of traces",
         "reads": "list, trace, filter, aggregate and search over many spans, beside the bare query",
+        "sql": "the SQL port: small queries, a million rows, a long stream, a point query beside heavy ones",
         "restart": "from kill -9 to ready",
         "normalise": "stages of a request: decode, validate, normalise",
         "log": "stages of the event log: append, read",

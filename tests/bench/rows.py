@@ -12,7 +12,7 @@ from ingest.normalise.spans import Options
 from ingest.prepare import Submission, prepare
 from processors.span_writer import SpanWriter
 from schemas.events import SPANS
-from schemas.ports import ReadLimits, Record
+from schemas.ports import Answer, RawQuery, ReadLimits, Record
 from tests.bench.payload import Payload
 
 
@@ -55,6 +55,18 @@ class Collected:
     ) -> pa.Table:
         """The span writer is no reader."""
         raise AssertionError(f"the span writer read {sql[:200]}")
+
+    def answer(self, project: str, query: RawQuery, limits: ReadLimits) -> Answer:
+        """The span writer is no reader."""
+        raise AssertionError(f"the span writer read {query.sql[:200]}")
+
+    def answer_trusted(self, query: RawQuery) -> Answer:
+        """New spans need no look-up."""
+        raise AssertionError(f"the span writer asked for {query.sql[:200]}")
+
+    def load(self, query: RawQuery, data: Iterator[bytes]) -> int:
+        """The span writer inserts tables."""
+        raise AssertionError(f"the span writer loaded {query.sql[:200]}")
 
     def close(self) -> None:
         """Nothing is held."""

@@ -22,7 +22,9 @@ PROGRAMS = Path(__file__).parent / "programs"
 COMPILE = (
     "uv pip compile --quiet --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url"
 )
-PYTHON_ENVIRONMENTS = ("genai", "langfuse", "openinference", "openllmetry")
+PYTHON_ENVIRONMENTS = ("genai", "langfuse", "openinference", "openllmetry", "sql")
+HASHED = frozenset({"sql"})
+"""Those whose lock holds hashes too."""
 
 
 def cache_folder() -> Path:
@@ -31,28 +33,28 @@ def cache_folder() -> Path:
     return Path(base) / "evalstream" / "test-clients"
 
 
-def python_command(environment: str, program: str) -> list[str]:
+def python_command(environment: str, program: str, package: str = "tests.clients.programs") -> list[str]:
     """The command line of a Python client program; makes its environment when it is missing."""
     lock = HERE / f"{environment}.txt"
-    with _made(environment, lock.read_bytes() + sys.version.encode()) as folder:
+    with made(environment, lock.read_bytes() + sys.version.encode()) as folder:
         if not (folder / "env" / "ready").exists():
             _make_python(folder / "env", lock)
-    return [str(folder / "env" / "bin" / "python"), "-m", f"tests.clients.programs.{program}"]
+    return [str(folder / "env" / "bin" / "python"), "-m", f"{package}.{program}"]
 
 
-def node_command(program: str) -> list[str]:
+def node_command(program: str, packages: Path = HERE / "js", programs: Path = PROGRAMS) -> list[str]:
     """The command line of a JavaScript client program; installs its packages when they are missing."""
-    lock = HERE / "js" / "package-lock.json"
-    with _made("js", lock.read_bytes()) as folder:
+    lock = packages / "package-lock.json"
+    with made(packages.name, lock.read_bytes()) as folder:
         if not (folder / "ready").exists():
-            _make_node(folder)
+            _make_node(folder, packages)
         # Node looks for packages beside the program's real file
-        shutil.copy(PROGRAMS / program, folder / program)
+        shutil.copy(programs / program, folder / program)
     return ["node", str(folder / program)]
 
 
 @contextmanager
-def _made(name: str, content: bytes) -> Iterator[Path]:
+def made(name: str, content: bytes) -> Iterator[Path]:
     """The folder of an environment with this content, locked against other test processes."""
     folder = cache_folder() / f"{name}-{hashlib.sha256(content).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,9 +75,9 @@ def _make_python(folder: Path, lock: Path) -> None:
     (folder / "ready").touch()
 
 
-def _make_node(folder: Path) -> None:
+def _make_node(folder: Path, packages: Path) -> None:
     for file in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / "js" / file, folder / file)
+        shutil.copy(packages / file, folder / file)
     subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=True)
     (folder / "ready").touch()
 
@@ -84,6 +86,7 @@ def lock_all() -> None:
     """Pins what each environment installs, without index addresses."""
     for name in PYTHON_ENVIRONMENTS:
         command = [*COMPILE.split(), "--prerelease", "if-necessary-or-explicit"]
+        command += ["--generate-hashes"] if name in HASHED else []
         subprocess.run([*command, f"{name}.in", "--output-file", f"{name}.txt"], cwd=HERE, check=True)
     options = ["--package-lock-only", "--omit-lockfile-registry-resolved", "--no-audit", "--no-fund"]
     subprocess.run(["npm", "install", *options], cwd=HERE / "js", check=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from infra.migrations import migrate
 from schemas.errors import InvalidQuery, QueryLimit
-from schemas.ports import ReadLimits, Store
+from schemas.ports import RawQuery, ReadLimits, Store
 from tests.contract.store_rows import span, spans
 from tests.contract.store_suite import Opener
 
@@ -24,19 +25,11 @@ DENIED = {
     "dead letters": "SELECT * FROM dead_letters",
     "merge()": "SELECT * FROM merge('default', '.*_raw')",
     "mergeTreeIndex()": "SELECT * FROM mergeTreeIndex('default', 'spans_raw')",
-    "system.tables": "SELECT * FROM system.tables",
-    "system.processes": "SELECT query FROM system.processes",
-    "system in IN": "SELECT 1 IN system.one",
-    "information_schema": "SELECT * FROM information_schema.tables",
-    "INFORMATION_SCHEMA": "SELECT * FROM INFORMATION_SCHEMA.TABLES",
     "file()": "SELECT * FROM file('/etc/passwd', 'LineAsString')",
-    "scalar file()": "SELECT file('/etc/passwd')",
-    "quoted scalar file()": "SELECT `file`('/etc/passwd')",
     "url()": "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
     "executable()": "SELECT * FROM executable('cat', 'TSV', 'a String')",
     "sqlite()": "SELECT * FROM sqlite('/x.db', 't')",
     "remote()": "SELECT * FROM remote('127.0.0.1', default.spans_raw)",
-    "Python()": "SELECT * FROM Python(limits)",
     "dictionary()": "SELECT * FROM dictionary('x')",
     "dictGet": "SELECT dictGet('a', 'b', 1)",
     "joinGet": "SELECT joinGet('default.spans_raw', 'name', 1)",
@@ -45,10 +38,16 @@ DENIED = {
     "two statements": "SELECT 1; SELECT 2",
     "SET ROLE": "SET ROLE owner",
     "SET ROLE first": "SET ROLE owner; SELECT count() FROM spans_raw",
+    "SET ROLE behind": "SELECT 1; SET ROLE owner; SELECT count() FROM spans_raw",
+    "SET ROLE in the middle": "SELECT 1;;\n-- x\nSET ROLE owner\n;SELECT 1",
+    "SET ROLE behind a comment": "SELECT 1 /* ; */; /* */ SET ROLE owner",
+    "out of a subquery": "SELECT 1) ; SET ROLE owner; SELECT * FROM (SELECT 1",
+    "INTO OUTFILE and a comment": "SELECT 1 INTO OUTFILE 'stolen.csv' --",
+    "FORMAT and a comment": "SELECT 1 FORMAT CSV --",
+    "open comment": "SELECT 1 /*",
+    "open text": "SELECT 'x",
     "SET readonly": "SET readonly = 0",
     "project setting": "SELECT count() FROM spans SETTINGS log_comment = 'bank'",
-    "project setting within": "SELECT * FROM (SELECT count() FROM spans SETTINGS log_comment = 'bank')",
-    "row limit": "SELECT 1 SETTINGS limit = 1000000",
     "additional filters": "SELECT 1 FROM spans SETTINGS additional_table_filters = {'spans': '1'}",
     "INSERT": "INSERT INTO spans_raw SELECT * FROM spans_raw",
     "INSERT into a file": "INSERT INTO FUNCTION file('x.csv') SELECT 1",
@@ -71,9 +70,12 @@ DENIED = {
     "no query": "",
 }
 
+PATH = re.compile(r"(?<![\w)])/\w")
+"""The beginning of a file's path."""
+
 
 class StoreReadSuite:
-    """What every Store does with a person's query."""
+    """What every Store does with a person's query, also with one that nobody has judged before (api/sql does)."""
 
     @pytest.fixture
     def opener(self) -> Opener:
@@ -114,9 +116,59 @@ class StoreReadSuite:
     def test_a_reader_cannot(self, store: Store, sql: str) -> None:
         with pytest.raises(InvalidQuery) as refused:
             store.read("shop", sql)
-        assert "/" not in refused.value.detail
+        assert not PATH.search(refused.value.detail)
         assert store.query("SELECT count() AS n FROM spans_raw")["n"].to_pylist() == [4]
         assert store.read("shop", "SELECT count() AS n FROM spans")["n"].to_pylist() == [3]
+
+    def test_the_next_reader_is_a_reader_still(self, store: Store) -> None:
+        for sql in ("SELECT 1; SET ROLE owner", "SET ROLE owner; SELECT 1", "SET readonly = 0; SELECT 1"):
+            with pytest.raises(InvalidQuery):
+                store.read("shop", sql)
+            with pytest.raises(InvalidQuery):
+                self._answered(store, sql)
+            with pytest.raises(InvalidQuery):
+                self._answered(store, "SELECT count() FROM spans_raw")
+            assert self._answered(store, "SELECT count() FROM spans") == b"3\n"
+
+    @staticmethod
+    def _answered(store: Store, sql: str) -> bytes:
+        answer = store.answer("shop", RawQuery(sql, "TSV"), ReadLimits())
+        try:
+            return b"".join(iter(answer.read, b""))
+        finally:
+            answer.close()
+
+    def test_settings_within_a_query_do_not_change_the_project(self, store: Store) -> None:
+        for sql in (
+            "SELECT * FROM (SELECT count() AS n FROM spans SETTINGS log_comment = 'bank')",
+            "SELECT (SELECT count() FROM spans SETTINGS log_comment = 'bank') AS n",
+            "WITH a AS (SELECT count() AS n FROM spans SETTINGS log_comment = 'bank') SELECT n FROM a",
+        ):
+            assert store.read("shop", sql)["n"].to_pylist() == [3]
+        many = store.read(
+            "shop", "SELECT number FROM numbers(20) SETTINGS limit = 1000", limits=ReadLimits(result_rows=10)
+        )
+        assert many.num_rows == 10
+
+    def test_facts_about_the_server_are_not_for_readers(self, store: Store) -> None:
+        for table in (
+            "processes",
+            "user_processes",
+            "errors",
+            "events",
+            "metrics",
+            "parts",
+            "disks",
+        ):
+            assert store.read("shop", f"SELECT count() AS n FROM system.{table}")["n"].to_pylist() == [0], (
+                table
+            )
+        seen = store.read(
+            "shop",
+            "SELECT name FROM system.tables UNION ALL SELECT table_name FROM information_schema.tables",
+        )
+        assert set(seen["name"].to_pylist()) == {"spans", "logs", "scores", "traces", "sessions"}
+        assert store.query("SELECT count() > 0 AS seen FROM system.processes")["seen"].to_pylist() == [1]
 
     def test_pure_sql_is_allowed(self, store: Store) -> None:
         sql = """

@@ -15,6 +15,7 @@ from infra.migrations import migrate
 from schemas.errors import InvalidQuery, InvalidRequest, Unavailable
 from schemas.ports import Store
 from schemas.spans import COLUMNS, PUBLIC
+from schemas.views import VIEWS
 from tests.contract.store_rows import START, span, spans
 
 Opener = Callable[[], Store]
@@ -60,6 +61,15 @@ class StoreSuite:
             "SELECT name, type FROM system.columns WHERE database = 'default' AND table = 'spans' ORDER BY position"
         )
         assert list(zip(*rows.to_pydict().values(), strict=True)) == [(c.name, c.clickhouse) for c in PUBLIC]
+
+    @pytest.mark.parametrize("view", VIEWS)
+    def test_the_other_views_have_the_described_columns(self, store: Store, view: str) -> None:
+        rows = store.query(
+            "SELECT name, type FROM system.columns WHERE database = 'default' AND table = {view:String} ORDER BY position",
+            {"view": view},
+        )
+        described = [(column.name, column.clickhouse) for column in VIEWS[view].columns]
+        assert list(zip(*rows.to_pydict().values(), strict=True)) == described
 
     def test_a_row_comes_back_as_it_went_in(self, store: Store) -> None:
         table = spans(span(**FULL), span(span_id="s2"))

@@ -37,7 +37,7 @@ def refusal(data: Path, *arguments: str, environment: Mapping[str, str] | None =
     return said[0]
 
 
-@pytest.mark.parametrize("port", ["api", "otlp-http", "otlp-grpc"])
+@pytest.mark.parametrize("port", ["api", "otlp-http", "otlp-grpc", "sql"])
 def test_a_port_in_use(tmp_path: Path, port: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]

@@ -1,0 +1,1 @@
+"""The SQL endpoint as real drivers see it."""

@@ -1,0 +1,1 @@
+"""The SQL cookbook's recipes, a project to run them on, and what each must answer."""

@@ -1,0 +1,1 @@
+"""The SQL port as clients meet it: a real engine, real HTTP."""

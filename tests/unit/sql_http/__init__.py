@@ -1,0 +1,1 @@
+"""The parts of the SQL port that need no engine."""
