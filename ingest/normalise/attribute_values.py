@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ingest import lenient
 from ingest.normalise.keyvalues import ARRAY, BOOL, DOUBLE, EMPTY, INT, STRING, Mask, Octets, Offsets, heads
-from ingest.normalise.values import Irregular, to_json
+from ingest.normalise.values import Irregular, text_of
 from ingest.wire import Ints
 
 _SMALL = 2_048
@@ -229,13 +229,13 @@ def _number_text(value: float) -> bytes:
 
 
 def _json_text(raw: bytes) -> bytes:
-    """A list, map or bytes as JSON; small ones are remembered."""
-    return _remembered(raw) if len(raw) <= _SMALL else to_json(lenient.plain(_any_value(raw)))
+    """A list or map as JSON, bytes as base64; small ones are remembered."""
+    return _remembered(raw) if len(raw) <= _SMALL else text_of(lenient.plain(_any_value(raw))).encode()
 
 
 @lru_cache(maxsize=4096)
 def _remembered(raw: bytes) -> bytes:
-    return to_json(lenient.plain(_any_value(raw)))
+    return text_of(lenient.plain(_any_value(raw))).encode()
 
 
 def _any_value(raw: bytes) -> Any:

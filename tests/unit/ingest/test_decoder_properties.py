@@ -159,7 +159,7 @@ def _deep_json(depth: int) -> bytes:
         (b'{"key":"a","value":{"stringValue":"\xff [NaN, NaN]"}}', "\ufffd [NaN, NaN]"),
         (b'{"key":"a","value":{"intValue":"9223372036854775808"}}', "9223372036854775808"),
         (b'{"key":"a","value":{"intValue":1e999}}', "inf"),
-        (b'{"key":"a","value":{"bytesValue":"-_8="}}', '"+/8="'),
+        (b'{"key":"a","value":{"bytesValue":"-_8="}}', "+/8="),
         (b'{"key":"a","value":{"stringValue":5}}', "5"),
         (b'{"key":"a","value":"bare"}', ""),
         (b'{"key":"a"}', ""),
