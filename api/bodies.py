@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schemas.errors import UnsupportedMedia
+from ingest.admission import Budget, Upload
+from ingest.compression import coding, decompress
 
 
 class BoundedBodies:
-    """ASGI middleware: a body over `limit` bytes is answered 413 as soon as that is known; an encoded one 415."""
+    """ASGI middleware: a body over `limit` bytes is answered 413 as soon as that is known."""
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
         self._app = app
@@ -37,9 +41,17 @@ class BoundedBodies:
         return counted
 
 
-def refuse_encoding(encoding: str | None) -> None:
-    """Raises UnsupportedMedia for a Content-Encoding: the API takes bodies as they are."""
-    if encoding and encoding.strip().lower() != "identity":
-        raise UnsupportedMedia(
-            f"Content-Encoding {encoding[:40]!r} is not taken here; send the body as it is"
-        )
+@asynccontextmanager
+async def unpacked(request: Request, budget: Budget, limit: int) -> AsyncIterator[bytes]:
+    """The body of a request without its Content-Encoding; what it holds, as sent and unpacked, is charged to `budget` meanwhile.
+
+    Raises UnsupportedMedia, InvalidRequest for a damaged body, TooLarge for one over `limit` bytes, and Overloaded.
+    """
+    encoding = coding(request.headers.get("content-encoding", ""))
+    upload = Upload(budget, limit)
+    try:
+        async for chunk in request.stream():
+            upload.add(chunk)
+        yield await decompress(upload, encoding) if encoding else upload.body()
+    finally:
+        upload.release()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ingest.service import Signal
 from schemas.people import ApiKeys, AuditTrail, Idempotency, KeyCheck, Projects
 from schemas.ports import Clock, EventLog, Store
 from schemas.settings import Settings
@@ -18,15 +19,15 @@ class Readiness:
     reasons: tuple[str, ...] = ()
 
 
-Resubmit = Callable[[str, bytes], Awaitable[int]]
-"""(project, OTLP bytes of one rejected span) → how many spans were rejected again: 0 when it was taken."""
+Resubmit = Callable[[str, Signal, bytes], Awaitable[int]]
+"""(project, signal, OTLP bytes of one rejected span or log record) → how many were rejected again: 0 when it was taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiContext:
     """The ports and the facts of this process.
 
-    `resubmit` sends a rejected span through the receiver again; `readiness` is asked by /readyz; `metrics` gives further lines
+    `resubmit` sends what was rejected through the receiver again; `readiness` is asked by /readyz; `metrics` gives further lines
     for /metrics in the Prometheus text format.
     """
 

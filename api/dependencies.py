@@ -12,10 +12,11 @@ from starlette.requests import HTTPConnection
 from api.auth import require_admin, require_project
 from api.bounded import Bounded
 from api.context import ApiContext
-from api.paging import DEFAULT_LIMIT, MAX_LIMIT, Window, window_of
+from api.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, Window, page_of, window_of
 from api.reading.usage import RecentUsage
 from api.sql.vet import Vetter
 from api.work import Work
+from ingest.admission import Budget
 from ingest.auth import OpenDoor, authenticate
 from schemas.people import AuditAction, Principal
 
@@ -23,12 +24,13 @@ PROJECT_PATH = "/api/v1/projects/{project}"
 
 
 class State:
-    """What one application keeps: its context, the threads for blocking calls, the judge of SQL, and the projects seen."""
+    """What one application keeps: its context, threads for blocking calls, the judge of SQL, room for uploads, the projects seen."""
 
     def __init__(self, context: ApiContext) -> None:
         self.context = replace(context, store=Bounded(context.store, context.settings))
         self.work = Work()
         self.vetter = Vetter(context.store)
+        self.uploads = Budget(int(context.settings.ingest_max_bytes))
         self.usage = RecentUsage(context.store, self.work.long, context.clock)
         self._keys = context.keys if context.settings.auth_required else OpenDoor()
         self._projects: set[str] = set()
@@ -149,3 +151,31 @@ SearchText = Annotated[
     ),
 ]
 PAGE = DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list of spans or traces is asked for: a window, what to find in it, and which page."""
+
+    window: Window
+    filter: str | None
+    search: str | None
+    limit: int
+    cursor: str | None
+
+    def page(self, kind: str, width: int = 2) -> Page:
+        """The page of a list of this kind. Raises InvalidRequest for a cursor of another one."""
+        return page_of(kind, self.limit, self.cursor, self.window, width=width)
+
+
+def _listing(
+    window: InWindow,
+    filter: FilterText = None,
+    search: SearchText = None,
+    limit: Limit = PAGE,
+    cursor: Cursor = None,
+) -> Listing:
+    return Listing(window, filter, search, limit, cursor)
+
+
+InListing = Annotated[Listing, Depends(_listing)]

@@ -25,26 +25,32 @@ class Pool:
 
     def __init__(self, name: str, threads: int, waiting: int = MOST_WAITING) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._room = threads + waiting
+        self.room = threads + waiting
+        """How many more calls are taken."""
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of a blocking call. Raises Overloaded when too many are waiting already.
 
-        A cancelled caller gives up its place only when its call has ended.
+        The call of a cancelled caller is dropped when it still waits for a thread; else its place is free only when it has ended.
         """
-        if self._room <= 0:
+        if self.room <= 0:
             raise Overloaded("too many queries are running; try again shortly")
-        self._room -= 1
-        future = asyncio.get_running_loop().run_in_executor(self._executor, lambda: work(*args, **kwargs))
+        self.room -= 1
+        call = self._executor.submit(work, *args, **kwargs)
+        future = asyncio.wrap_future(call)
         future.add_done_callback(self._leave)
-        return await asyncio.shield(future)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
 
     def close(self) -> None:
         """Waits for running calls, and takes no more."""
         self._executor.shutdown(wait=True, cancel_futures=True)
 
     def _leave(self, future: asyncio.Future[T]) -> None:
-        self._room += 1
+        self.room += 1
         if not future.cancelled():
             future.exception()  # seen: the caller may have gone
 

@@ -15,18 +15,22 @@ import pyarrow as pa
 from ingest import lenient, scores
 from ingest.normalise.content import LogContent, log_content
 from ingest.normalise.values import text_of
+from ingest.validate import check_times
 from schemas.events import LOG_SCHEMA
 from schemas.people import DEFAULT_PROJECT, is_project_name
 
 _SEVERITIES = ("", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
-_LATEST = 2**63 - 1
 _TIME = LOG_SCHEMA.field("time").type
 
 
 def log_table(
     request: Any, project: str | None, now: datetime, refused: Collection[str]
 ) -> tuple[pa.Table, list[dict[str, Any]]]:
-    """(rows, scores) of an ExportLogsServiceRequest. A resource's bad or refused project name falls back to the default."""
+    """(rows, scores) of an ExportLogsServiceRequest. A resource's bad or refused project name falls back to the default.
+
+    Raises Unacceptable when records of it have impossible times.
+    """
+    check_times([log for r in request.resource_logs for s in r.scope_logs for log in s.log_records], now)
     rows: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     received = int(now.timestamp() * 1e6) * 1000
@@ -55,7 +59,7 @@ def _row(record: Any, project: str, received: int) -> tuple[dict[str, Any], LogC
     time = record.time_unix_nano or record.observed_time_unix_nano or received
     row = {
         "project": project,
-        "time": min(time, _LATEST),
+        "time": time,
         "trace_id": _id(record.trace_id, 16),
         "span_id": _id(record.span_id, 8),
         "event_name": name,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ingest.auth import authenticate, request_project
 from ingest.normalise.spans import Options
 from ingest.prepare import Prepared, Submission, prepare
-from ingest.service import OtlpAnswer, OtlpRequest
+from ingest.service import OtlpAnswer, OtlpRequest, Signal
 from schemas.errors import EvalstreamError
 from schemas.people import KeyCheck, Projects
 from schemas.ports import Clock, Entry, EventLog
@@ -23,7 +23,9 @@ from schemas.ports import Clock, Entry, EventLog
 _log = logging.getLogger(__name__)
 _GROUP_BYTES = 4 << 20
 _GROUP_REQUESTS = 2048
-_BUSY_SECONDS, _COMPANY_SECONDS, _ENOUGH_COMPANY = 0.05, 0.004, 8
+_BUSY_SECONDS, _TICK_SECONDS, _COMPANY_SECONDS = 0.05, 0.002, 0.012
+_ENOUGH_REQUESTS, _ENOUGH_BYTES = 256, 256 << 10
+"""A group of this size hardly gets cheaper by more company."""
 
 
 @dataclass(slots=True)
@@ -55,9 +57,9 @@ class OtlpReceiver:
             Submission(request.signal, request.encoding, request.body, project), principal.actor
         )
 
-    async def resubmit(self, project: str, body: bytes, actor: str) -> int:
-        """Takes a rejected span's request once more; returns how many spans were rejected again."""
-        return (await self._submit(Submission("traces", "protobuf", body, project), actor)).rejected
+    async def resubmit(self, project: str, signal: Signal, body: bytes, actor: str) -> int:
+        """Takes the request of a rejected span or log record once more; returns how many were rejected again."""
+        return (await self._submit(Submission(signal, "protobuf", body, project), actor)).rejected
 
     async def _submit(self, submission: Submission, actor: str) -> OtlpAnswer:
         done: asyncio.Future[OtlpAnswer] = asyncio.get_running_loop().create_future()
@@ -89,10 +91,23 @@ class OtlpReceiver:
         group, self._queue = self._queue[:count], self._queue[count:]
         return group
 
+    async def _company(self) -> None:
+        """A busy pipeline whose next group is small waits while more requests keep coming, a few milliseconds at most."""
+        time = asyncio.get_running_loop().time
+        began, seen = time(), 0
+        if began - self._rested_at > _BUSY_SECONDS:
+            return
+        while seen < len(self._queue) and not self._plenty() and time() - began < _COMPANY_SECONDS:
+            seen = len(self._queue)
+            await asyncio.sleep(_TICK_SECONDS)
+
+    def _plenty(self) -> bool:
+        queue = self._queue
+        return len(queue) >= _ENOUGH_REQUESTS or sum(len(w.submission.body) for w in queue) >= _ENOUGH_BYTES
+
     async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
-        if len(self._queue) < _ENOUGH_COMPANY and loop.time() - self._rested_at < _BUSY_SECONDS:
-            await asyncio.sleep(_COMPANY_SECONDS)
+        await self._company()
         group = self._take()
         preparing = True
         try:

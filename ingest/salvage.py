@@ -9,6 +9,7 @@ from datetime import datetime
 from ingest import lenient, split, wire
 from ingest.harvest import Harvest, Submission
 from ingest.normalise.values import Irregular
+from ingest.validate import Unacceptable
 from schemas.errors import InvalidRequest
 from schemas.people import DEFAULT_PROJECT
 
@@ -30,18 +31,31 @@ def salvage(
     """
     waiting = [_items(submission, body, cause)]
     result, faults, readable = Harvest(), 0, False
+
+    def refuse(item: split.Item, reason: str) -> None:
+        project = submission.project or project_around(item) or DEFAULT_PROJECT
+        result.refuse(submission, project, reason, split.joined([item]), now, refused)
+
     while waiting:
         chosen = waiting.pop()
         try:
             result.add(take(split.joined(chosen)))
             readable = True
+        except Unacceptable as error:
+            readable = True
+            for place, reason in error.reasons.items():
+                refuse(chosen[place], reason)
+            rest = [item for place, item in enumerate(chosen) if place not in error.reasons]
+            waiting += [rest] if rest else []
         except Exception as error:  # noqa: BLE001  (whatever it is, it must cost no more than its own span)
             if len(chosen) > 1 and faults < _MOST_FAULTS:
                 waiting += reversed(split.halves(chosen))
                 continue
             faults += 1
             readable = readable or not isinstance(error, BROKEN)
-            _refuse(result, submission, chosen, error, now, refused)
+            reason = _reason(submission, len(chosen), error)
+            for item in chosen:
+                refuse(item, reason)
     if not readable:
         raise _damaged(submission, cause)
     return result
@@ -61,22 +75,12 @@ def _damaged(submission: Submission, error: Exception) -> InvalidRequest:
     return InvalidRequest(f"the body is no valid OTLP {submission.signal} request: {error}")
 
 
-def _refuse(
-    result: Harvest,
-    submission: Submission,
-    chosen: Sequence[split.Item],
-    error: Exception,
-    now: datetime,
-    refused: Collection[str],
-) -> None:
-    reason = f"could not be decoded: {error}"
-    if not isinstance(error, BROKEN):
-        reason = f"could not be normalised: {type(error).__name__}"
-        _log.error("%d %s could not be normalised", len(chosen), submission.signal, exc_info=error)
-    for item in chosen:
-        payload = split.joined([item])
-        project = submission.project or project_around(item) or DEFAULT_PROJECT
-        result.refuse(submission, project, reason, payload, now, refused)
+def _reason(submission: Submission, items: int, error: Exception) -> str:
+    """What is said of items that fail with an error that is not about one of them."""
+    if isinstance(error, BROKEN):
+        return f"could not be decoded: {error}"
+    _log.error("%d %s could not be normalised", items, submission.signal, exc_info=error)
+    return f"could not be normalised: {type(error).__name__}"
 
 
 def project_around(item: split.Item) -> str:

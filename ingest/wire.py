@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from google.protobuf import descriptor_pb2, descriptor_pool
 
 Ints = npt.NDArray[np.int64]
+Octets = npt.NDArray[np.uint8]
 _Field = descriptor_pb2.FieldDescriptorProto
 _TYPES = {
     "bytes": _Field.TYPE_BYTES,
@@ -70,9 +71,15 @@ class Blobs:
         return self.data[self.offsets[index] : self.offsets[index + 1]].tobytes()
 
 
+_NO_BLOBS = Blobs(np.zeros(1, np.int32), np.zeros(0, np.uint8), np.zeros(0, np.int64))
+
+
 @dataclass(frozen=True, slots=True)
 class WireSpans:
-    """The spans of some requests, in order, one array element a span; `request`, `resource` and `scope` are indices."""
+    """The spans of some requests, in order, one array element a span; `request`, `resource` and `scope` are indices.
+
+    Ids are one row of bytes a span; one of a wrong length is all zeros, which no id may be.
+    """
 
     rows: int
     request: Ints
@@ -80,9 +87,9 @@ class WireSpans:
     resources: list[bytes]
     scope: Ints
     scopes: list[bytes]
-    trace_id: pa.Array
-    span_id: pa.Array
-    parent_span_id: pa.Array
+    trace_id: Octets
+    span_id: Octets
+    parent_span_id: Octets
     name: pa.Array
     start: npt.NDArray[np.uint64]
     end: npt.NDArray[np.uint64]
@@ -125,7 +132,7 @@ def decode(bodies: Sequence[bytes]) -> WireSpans:
     of_scope, spans = _explode(scope_spans.field("spans"))
     resource, resources = _distinct(resource_spans.field("resource"))
     scope, scopes = _distinct(scope_spans.field("scope"))
-    status = spans.field("status")
+    status_code, status_message = _status(spans.field("status"))
     return WireSpans(
         rows=len(spans),
         request=of_request[of_resource[of_scope]],
@@ -133,19 +140,42 @@ def decode(bodies: Sequence[bytes]) -> WireSpans:
         resources=resources,
         scope=scope[of_scope],
         scopes=scopes,
-        trace_id=spans.field("trace_id"),
-        span_id=spans.field("span_id"),
-        parent_span_id=spans.field("parent_span_id"),
+        trace_id=_ids(spans.field("trace_id"), 16),
+        span_id=_ids(spans.field("span_id"), 8),
+        parent_span_id=_ids(spans.field("parent_span_id"), 8),
         name=spans.field("name"),
         start=spans.field("start").to_numpy(),
         end=spans.field("end").to_numpy(),
         dropped=spans.field("dropped").to_numpy(),
-        status_code=pc.fill_null(pc.struct_field(status, "code"), 0).to_numpy(zero_copy_only=False),
-        status_message=pc.fill_null(pc.struct_field(status, "message"), b""),
+        status_code=status_code,
+        status_message=status_message,
         attributes=_blobs(spans.field("attributes")),
         events=_blobs(spans.field("events")),
         links=_blobs(spans.field("links")),
     )
+
+
+def _status(status: pa.StructArray) -> tuple[npt.NDArray[np.int32], pa.BinaryArray]:
+    """(codes, messages); 0 and '' on spans that sent none."""
+    if status.null_count == len(status):
+        return np.zeros(len(status), np.int32), pa.repeat(b"", len(status))
+    codes = pc.fill_null(pc.struct_field(status, "code"), 0)
+    return codes.to_numpy(), pc.fill_null(pc.struct_field(status, "message"), b"")
+
+
+def _ids(ids: pa.BinaryArray, width: int) -> Octets:
+    """One row of `width` bytes an id; zeros for one of another length."""
+    _, bounds, data = ids.buffers()
+    if not len(ids) or data is None:
+        return np.zeros((len(ids), width), np.uint8)
+    offsets = np.frombuffer(bounds, np.int32)[ids.offset : ids.offset + len(ids) + 1]
+    octets = np.frombuffer(data, np.uint8)
+    fitting = np.diff(offsets) == width
+    if fitting.all():
+        return octets[offsets[0] : offsets[-1]].reshape(-1, width)
+    result = np.zeros((len(ids), width), np.uint8)
+    result[fitting] = octets[offsets[:-1][fitting][:, None] + np.arange(width)]
+    return result
 
 
 def _explode(lists: pa.ListArray) -> tuple[Ints, Any]:
@@ -164,9 +194,11 @@ def _distinct(values: pa.Array) -> tuple[Ints, list[bytes]]:
 
 def _blobs(lists: pa.ListArray) -> Blobs:
     values = lists.values
+    if not len(values):
+        return _NO_BLOBS
     _, offsets, data = values.buffers()
     return Blobs(
-        np.frombuffer(offsets, np.int32)[: len(values) + 1] if len(values) else np.zeros(1, np.int32),
+        np.frombuffer(offsets, np.int32)[: len(values) + 1],
         np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8),
         _parents(lists),
     )

@@ -118,6 +118,21 @@ class LogJoin:
             responses |= self._expected(span_store.responses_of(self._store, traces))
         return Concerned(traces, responses, span_store.carriers_of(self._store, responses))
 
+    def orphans(self, traces: frozenset[Pair]) -> frozenset[Pair]:
+        """The responses of these stored traces for which nameless records are there: to be asked before the traces are deleted."""
+        return (
+            self._expected(span_store.responses_of(self._store, traces))
+            if self._waiting and traces
+            else frozenset()
+        )
+
+    def without(self, responses: frozenset[Pair]) -> Concerned:
+        """Whom the records of these responses concern now that traces are gone. Those that had reached a span of such a trace go with it."""
+        if not responses:
+            return Concerned()
+        log_store.delete_joined(self._store, responses)
+        return Concerned(frozenset(), responses, span_store.carriers_of(self._store, responses))
+
     def contents(self, concerned: Concerned) -> Contents | None:
         """What the records say; None when they concern nobody."""
         if not concerned.traces and not concerned.responses:

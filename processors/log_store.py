@@ -60,6 +60,13 @@ def mark_joined(store: Store, spans: Collection[Key], responses: Mapping[Pair, b
             _mark(store, joined, where, {"keys": keys})
 
 
+def delete_joined(store: Store, responses: Collection[Pair]) -> None:
+    """Deletes the nameless records of these responses that have reached their span."""
+    where = "joined AND span_id = '' AND (project, _response_id) IN {keys:Array(Tuple(String, String))}"
+    ids = f"SELECT project, _id FROM logs_raw FINAL WHERE {where}"
+    store.command(f"DELETE FROM logs_raw WHERE (project, _id) IN ({ids})", {"keys": sorted(responses)})
+
+
 def _mark(store: Store, joined: bool, where: str, names: Mapping[str, object]) -> None:
     columns = ", ".join(LOG_SCHEMA.names)
     store.command(

@@ -12,7 +12,7 @@ from itertools import count
 import pyarrow as pa
 
 from schemas.errors import EvalstreamError, Overloaded, QueryLimit, Unavailable
-from schemas.events import DEAD_LETTER_SCHEMA, SPANS
+from schemas.events import DEAD_LETTER_SCHEMA, DEAD_LETTERS, SPANS
 from schemas.ports import Counts, Record, Tally, Undecodable
 
 Letter = dict[str, object]
@@ -43,11 +43,23 @@ def process(step: Process, records: Sequence[Record], letters: list[Letter]) -> 
         return _bury(records[0], error, letters)
 
 
-def undecodable(record: Undecodable) -> Letter:
-    """The letter for a record that the log could not decode."""
-    return _letter(
-        next(iter(record.counts), ""), record.topic, record.reason, record.payload, f"{record.position}"
-    )
+def undecodable(record: Undecodable) -> list[Letter]:
+    """The letters for a record that the log could not decode: one keeps its bytes, the others tell each project what it lost.
+
+    A lost span is one letter, as everywhere: that keeps rejected + dead = letters. Bytes in which several projects may be read
+    belong to none of them: they are kept under the project ''.
+    """
+    owner = next(iter(record.counts)) if len(record.counts) == 1 else ""
+    keeper = _letter(owner, record.topic, record.reason, record.payload, f"{record.position}")
+    reason = f"{record.reason}; all of the record that is left is in letter {keeper['id']}"
+    kind, topic = ("rejected", SPANS) if record.topic == DEAD_LETTERS else ("dead", record.topic)
+    letters = [
+        _letter(project, topic, reason, b"", f"{record.position} {project} {n}") | {"kind": kind}
+        for project, rows in record.counts.items()
+        for n in range(rows if topic == SPANS else 1)
+    ]
+    counted = topic == keeper["topic"] and owner in record.counts
+    return [keeper, *letters[counted:]]
 
 
 def dead(topic: str, counts: Counts) -> list[Tally]:

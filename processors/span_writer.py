@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from processors import span_store
 from processors.hashing import Words, trace_hashes
-from processors.log_join import LogJoin
+from processors.log_join import Concerned, LogJoin
 from processors.span_batch import Arrivals, Batch, Mask
 from processors.trace_index import TraceIndex
 from schemas.events import DELETIONS, LOG_SCHEMA, LOGS, SPANS
@@ -68,7 +68,8 @@ class SpanWriter:
             _count(arrivals.spans["project"], late, "duplicate", tallies)
             arrivals, hashes = arrivals.filter(~late), hashes[~late]
         if arrivals.spans.num_rows or logs.num_rows:
-            self._write_spans(arrivals, hashes, logs, tallies)
+            concerned = self._logs.concerned(arrivals.spans, hashes, logs, self._seen)
+            self._write_spans(arrivals, hashes, concerned, tallies)
 
     def _take_logs(self, records: Sequence[Record], tallies: Tallies) -> pa.Table:
         """Stores the log records, but for those of deleted traces; returns them."""
@@ -81,9 +82,8 @@ class SpanWriter:
         _count(logs["project"], np.ones(len(logs), np.bool_), "logs_stored", tallies)
         return logs
 
-    def _write_spans(self, arrivals: Arrivals, hashes: Words, logs: pa.Table, tallies: Tallies) -> None:
+    def _write_spans(self, arrivals: Arrivals, hashes: Words, concerned: Concerned, tallies: Tallies) -> None:
         spans = arrivals.spans
-        concerned = self._logs.concerned(spans, hashes, logs, self._seen)
         known = self._seen.contains(hashes)
         traces = (
             _pairs(spans.select(["project", "trace_id"]).filter(pa.array(known)))
@@ -112,9 +112,11 @@ class SpanWriter:
 
     def _delete(self, records: Sequence[Record], tallies: Tallies) -> None:
         for record in records:
+            orphans = self._logs.orphans(_pairs(record.table))
             for row in record.table.to_pylist():
                 tallies[row["project"], "deleted"] += span_store.delete_trace(self._store, row)
             self._forget(record.table["project"], record.table["trace_id"])
+            self._write_spans(_arrivals([]), np.zeros(0, np.uint64), self._logs.without(orphans), tallies)
 
     def _forget(self, project: pa.ChunkedArray, trace: pa.ChunkedArray) -> None:
         self._gone.add(trace_hashes(project, trace))

@@ -151,7 +151,7 @@ async def _handle(
     """Processes and commits one portion; poison goes to the dead letters."""
     good = [record for record in records if isinstance(record, Record)]
     bad = [record for record in records if isinstance(record, Undecodable)]
-    letters: list[Letter] = [undecodable(record) for record in bad]
+    letters: list[Letter] = [letter for record in bad for letter in undecodable(record)]
     tallies = [tally for record in bad for tally in dead(record.topic, record.counts)]
     tallies += await asyncio.to_thread(process, handler.process, good, letters)
     if letters:

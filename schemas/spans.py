@@ -111,8 +111,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("time_to_first_token_ms", pa.float64(), "Nullable(Float64)", "Milliseconds from the request to the first token or chunk."),
     Column("streaming", pa.bool_(), "Bool", "The response was streamed."),
     Column("finish_reason", pa.string(), _LOW, "stop, length, tool_calls, content_filter, error, … (the first choice's)."),
-    Column("attributes", TEXT_MAP, f"Map({_LOW}, String)", "Span attributes as sent (non-strings as JSON), without the bulky ones that became input, output, documents or tool_definitions and without the usage numbers (see usage_raw)."),
-    Column("resource_attributes", TEXT_MAP, f"Map({_LOW}, String)", "Resource attributes as sent; non-strings as JSON."),
+    Column("attributes", TEXT_MAP, f"Map({_LOW}, String)", "Span attributes as sent (lists and maps as JSON, bytes as base64), without the bulky ones that became input, output, documents or tool_definitions and without the usage numbers (see usage_raw)."),
+    Column("resource_attributes", TEXT_MAP, f"Map({_LOW}, String)", "Resource attributes as sent; lists and maps as JSON, bytes as base64."),
     Column("events", pa.string(), "String", "Span events: JSON list of {name, time, attributes}; '' when none."),
     Column("links", pa.string(), "String", "Span links: JSON list of {trace_id, span_id, attributes}; '' when none."),
     # internal, not shown

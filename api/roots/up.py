@@ -28,6 +28,7 @@ from ingest.http_server import HttpServer, serve_http
 from ingest.http_service import OtlpHttp
 from ingest.normalise.spans import Options
 from ingest.receive import OtlpReceiver
+from ingest.service import Signal
 from ingest.tls import server_context, server_credentials
 from schemas.people import SYSTEM
 from schemas.settings import Settings
@@ -134,8 +135,8 @@ async def _serve_api(
     problems: Callable[[], list[str]],
     stack: contextlib.AsyncExitStack,
 ) -> int:
-    async def resubmit(project: str, body: bytes) -> int:
-        return await receiver.resubmit(project, body, SYSTEM)
+    async def resubmit(project: str, signal: Signal, body: bytes) -> int:
+        return await receiver.resubmit(project, signal, body, SYSTEM)
 
     context = ApiContext(
         settings=settings, store=adapters.store, log=adapters.log, keys=adapters.keys, api_keys=adapters.api_keys,

@@ -46,7 +46,7 @@ async def replay_dead_letter(scope: InProject, id: LetterId) -> Response:
     await scope.audit("replay", "dead_letter", id)
     payload = base64.b64decode(letter["payload"])
     if rejected := await replay(scope.context, scope.project, letter["kind"], letter["topic"], payload):
-        raise Conflict(f"it was refused again ({rejected} spans): {letter['reason']}")
+        raise Conflict(f"it was refused again ({rejected} {letter['topic']}): {letter['reason']}")
     await scope.work.short.run(mark, scope.context.store, scope.project, id, "replayed")
     return answer({"id": id, "replayed": True})
 

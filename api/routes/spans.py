@@ -8,19 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 
 from api.answers import answer, page
-from api.dependencies import (
-    PAGE,
-    PROJECT_PATH,
-    Cursor,
-    FilterText,
-    InProject,
-    InWindow,
-    Limit,
-    Scope,
-    SearchText,
-)
+from api.dependencies import PROJECT_PATH, InListing, InProject, Listing, Scope
 from api.models import Page, Span, SpanQueryRequest, SpanRow
-from api.paging import Window, page_of, window_of
+from api.paging import window_of
 from api.reading.search import search_of
 from api.reading.spans import KIND, SpanQuery, span_of, span_page
 from schemas.errors import NotFound
@@ -29,25 +19,16 @@ router = APIRouter(prefix=PROJECT_PATH, tags=["spans"])
 
 
 @router.get("/spans", response_model=Page[SpanRow])
-async def list_spans(
-    scope: InProject,
-    window: InWindow,
-    filter: FilterText = None,
-    search: SearchText = None,
-    limit: Limit = PAGE,
-    cursor: Cursor = None,
-) -> Response:
+async def list_spans(scope: InProject, asked: InListing) -> Response:
     """Spans, newest first, without their bulky columns."""
-    return await _listed(
-        scope, window, SpanQueryRequest(filter=filter, search=search, limit=limit, cursor=cursor)
-    )
+    return await _listed(scope, asked)
 
 
 @router.post("/spans/query", response_model=Page[SpanRow])
 async def query_spans(scope: InProject, body: SpanQueryRequest) -> Response:
     """The same list, for filters too long for a URL."""
     window = window_of(body.start, body.end, scope.context.clock.now().astimezone(UTC))
-    return await _listed(scope, window, body)
+    return await _listed(scope, Listing(window, body.filter, body.search, body.limit, body.cursor))
 
 
 @router.get("/spans/{span_id}", response_model=Span)
@@ -71,11 +52,11 @@ async def get_span(
     return answer(found)
 
 
-async def _listed(scope: Scope, window: Window, asked: SpanQueryRequest) -> Response:
+async def _listed(scope: Scope, asked: Listing) -> Response:
     judge = scope.state.vetter.span_filter
     query = SpanQuery(
         scope.project,
-        page_of(KIND, asked.limit, asked.cursor, window, width=3),
+        asked.page(KIND, width=3),
         await scope.work.short.run(judge, asked.filter) if asked.filter is not None else None,
         search_of(asked.search),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 
 from api.dependencies import PROJECT_PATH, InProject
+from api.leaving import GONE, while_there
 from api.models import SqlAnswer, SqlRequest
 from api.sql.results import Body, Format, Result, accepted, rendered
 from api.sql.vet import Vetter
@@ -20,7 +21,10 @@ _OTHERS: dict[str, dict[str, object]] = {str(format): {} for format in Format if
 
 @router.post("/sql", response_model=SqlAnswer, responses={200: {"content": _OTHERS}})
 async def run_sql(
-    scope: InProject, body: SqlRequest, accept: Annotated[str | None, Header(include_in_schema=False)] = None
+    request: Request,
+    scope: InProject,
+    body: SqlRequest,
+    accept: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
     """Runs one SELECT (CTEs, joins, any pure function) over spans, logs, scores, traces and sessions; no implicit time bound.
 
@@ -28,9 +32,12 @@ async def run_sql(
     `Accept` chooses JSON, NDJSON, CSV, Parquet or an Arrow stream.
     """
     context = scope.context
-    found = await scope.work.long.run(
+    work = scope.work.long.run(
         _answered, context.store, scope.state.vetter, context.settings, scope.project, body, accepted(accept)
     )
+    found = await while_there(request, work)
+    if found is None:
+        return Response(status_code=GONE)
     return Response(found.content, media_type=found.media_type, headers=dict(found.headers))
 
 

@@ -10,19 +10,8 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.answers import answer, page
-from api.dependencies import (
-    PAGE,
-    PROJECT_PATH,
-    Cursor,
-    FilterText,
-    InProject,
-    InWindow,
-    Limit,
-    Scope,
-    SearchText,
-)
+from api.dependencies import PROJECT_PATH, InListing, InProject, Scope
 from api.models import Page, Trace, TraceRow
-from api.paging import page_of
 from api.reading.follow import Follower, events
 from api.reading.scores import scores_of_trace
 from api.reading.search import search_of
@@ -52,32 +41,23 @@ TraceIdPath = Annotated[
 async def list_traces(
     request: Request,
     scope: InProject,
-    window: InWindow,
-    filter: FilterText = None,
-    search: SearchText = None,
-    limit: Limit = PAGE,
-    cursor: Cursor = None,
+    asked: InListing,
     last_event_id: Annotated[str | None, Header(description="Where to go on following.")] = None,
 ) -> Response:
     """Traces, newest first. `filter` may name columns of the trace or of its spans: any one span has to match.
 
     With `Accept: text/event-stream` new traces are sent as they appear, until the client leaves.
     """
-    judged = (
-        await scope.work.short.run(scope.state.vetter.trace_filter, filter) if filter is not None else None
-    )
+    judge = scope.state.vetter.trace_filter
+    judged = await scope.work.short.run(judge, asked.filter) if asked.filter is not None else None
     if EVENT_STREAM in request.headers.get("accept", ""):
         follower = Follower(scope.context.store, scope.project, _since(scope, last_event_id), judged)
         stream = events(follower, scope.work.short, time.monotonic)
         return StreamingResponse(stream, media_type=EVENT_STREAM, headers={"Cache-Control": "no-store"})
-    asked = TraceQuery(
-        scope.project,
-        page_of(KIND, limit, cursor, window),
-        scope.context.clock.now(),
-        judged,
-        search_of(search),
+    query = TraceQuery(
+        scope.project, asked.page(KIND), scope.context.clock.now(), judged, search_of(asked.search)
     )
-    return page(*await scope.work.short.run(trace_page, scope.context.store, asked))
+    return page(*await scope.work.short.run(trace_page, scope.context.store, query))
 
 
 @router.get("/traces/{trace_id}", response_model=Trace)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.answers import answer
-from api.bodies import refuse_encoding
+from api.bodies import unpacked
 from api.dependencies import PROJECT_PATH, Cursor, FilterText, InProject, Scope
 from api.models import Taken
 from api.paging import MOST, Window, nanoseconds, page_of
@@ -77,16 +77,15 @@ async def import_table(
     scope: InProject,
     table: Annotated[TableName, Query(description="What the rows are.")] = "spans",
     content_type: Annotated[str | None, Header(include_in_schema=False)] = None,
-    content_encoding: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Response:
-    """Takes exported rows of any age, durably, all or none; the same ones again change nothing."""
-    refuse_encoding(content_encoding)
+    """Takes exported rows of any age, durably, all or none; the same ones again change nothing. Content-Encoding: gzip, deflate or zstd."""
     reader = _READERS.get((content_type or "").partition(";")[0].strip().lower())
     if reader is None:
         raise UnsupportedMedia(f"send one of {', '.join(_READERS)}")
     now, target = scope.context.clock.now().astimezone(UTC), TARGETS[table]
-    body = await request.body()
-    entry = await scope.work.long.run(lambda: entry_of(target, scope.project, reader(target, body), now))
+    limit = scope.context.settings.otlp_max_bytes
+    async with unpacked(request, scope.state.uploads, limit) as body:
+        entry = await scope.work.long.run(lambda: entry_of(target, scope.project, reader(target, body), now))
     if len(entry.table):
         await scope.context.log.append([entry])
     return answer({"accepted": len(entry.table)}, HTTPStatus.ACCEPTED)

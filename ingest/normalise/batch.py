@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ingest.normalise.attributes import AttributeTable, utf8
+from ingest.normalise import aliases
+from ingest.normalise.attribute_values import utf8
+from ingest.normalise.attributes import AttributeTable
 from ingest.normalise.keyvalues import Mask
 from ingest.normalise.resources import Resource, Scope
 from ingest.wire import Ints, WireSpans
+
+_TOGETHER: tuple[tuple[str, ...], ...] = (
+    *aliases.TEXTS.values(), aliases.FINISH_REASON, aliases.TOOL_CALL_ID,
+    (aliases.INPUT_MESSAGES,), (aliases.OUTPUT_MESSAGES,),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,22 @@ class Batch:
         """Number of spans."""
         return self.wire.rows
 
-    def text(self, keys: Iterable[str]) -> pa.StringArray:
+    def text(self, keys: tuple[str, ...]) -> pa.StringArray:
         """The text of the first of these attribute keys that a span has, else ''."""
-        present = [key for key in keys if key in self.table]
-        return self.table.text(self.table.first(present)) if present else constant("", self.rows)
+        if not self.table.keys.present(keys):
+            return constant("", self.rows)
+        found = self._gathered.get(keys)
+        return self.table.text(self.table.first(keys)) if found is None else found
+
+    @cached_property
+    def _gathered(self) -> dict[tuple[str, ...], pa.StringArray]:
+        """The columns of texts that nearly every batch has, gathered in one go: a column by itself costs some twenty array calls."""
+        fields = [keys for keys in _TOGETHER if self.table.keys.present(keys)]
+        chosen = np.full((len(fields), self.rows), -1, np.int64)
+        for row, keys in zip(chosen, fields, strict=True):
+            self.table.choose(keys, row)
+        texts = self.table.text(chosen.ravel())
+        return {keys: texts.slice(i * self.rows, self.rows) for i, keys in enumerate(fields)}
 
     def by_resource(self, get: Callable[[Resource], str]) -> pa.StringArray:
         """A text that depends on the resource alone."""
@@ -45,10 +64,10 @@ class Batch:
         """A text that depends on the instrumentation scope alone."""
         return spread([get(s) for s in self.scopes], self.wire.scope, self.rows)
 
-    def labelled(self, keys: Sequence[str], translate: Callable[[str], str | None]) -> Labels:
+    def labelled(self, keys: tuple[str, ...], translate: Callable[[str], str | None]) -> Labels:
         """For each span the translation of the first key whose text translates to something."""
         result = Labels(self.rows)
-        for key in reversed(keys):
+        for key in reversed(self.table.keys.present(keys)):
             found = self.table.positions(key)
             if len(found):
                 result.put(self.table.owner[found], self.table.text(found), translate)
@@ -66,13 +85,8 @@ class Batch:
     @cached_property
     def is_root(self) -> Mask:
         """Spans without a parent: its id is none, all zeros, of a wrong length, or the span's own."""
-        parents = self.wire.parent_span_id
-        rows = np.nonzero(pc.equal(pc.binary_length(parents), 8).to_numpy(zero_copy_only=False))[0]
-        result = np.ones(self.rows, np.bool_)
-        if len(rows):
-            taken, own = (ids.take(pa.array(rows)) for ids in (parents, self.wire.span_id))
-            void = pc.or_(pc.equal(taken, bytes(8)), pc.equal(taken, own))
-            result[rows] = void.to_numpy(zero_copy_only=False)
+        parents, own = (ids.view("<u8").ravel() for ids in (self.wire.parent_span_id, self.wire.span_id))
+        result: Mask = (parents == 0) | (parents == own)
         return result
 
 
@@ -113,6 +127,13 @@ class Labels:
         )
 
 
+def renamed(texts: pa.StringArray, translate: Callable[[str], str]) -> pa.StringArray:
+    """`translate` applied once to each distinct text."""
+    encoded = texts.dictionary_encode()
+    names = [translate(text) for text in encoded.dictionary.to_pylist()]
+    return pa.array(names, pa.string()).take(encoded.indices)
+
+
 def distinct(texts: pa.StringArray, translate: Callable[[str], Any]) -> npt.NDArray[np.object_]:
     """`translate` applied once to each distinct text, as an object array of the texts' length."""
     encoded = texts.dictionary_encode()
@@ -123,24 +144,39 @@ def distinct(texts: pa.StringArray, translate: Callable[[str], Any]) -> npt.NDAr
 
 def constant(value: str, rows: int) -> pa.StringArray:
     """One text, `rows` times."""
-    if not value:
-        return pa.StringArray.from_buffers(
-            rows, pa.py_buffer(np.zeros(rows + 1, np.int32)), pa.py_buffer(b"")
-        )
-    return pa.array([value], pa.string()).take(pa.array(np.zeros(rows, np.int32)))
+    return pa.repeat(pa.scalar(value, pa.string()), rows) if value else _empty_texts(rows)
+
+
+@lru_cache(maxsize=64)
+def _empty_texts(rows: int) -> pa.StringArray:
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(np.zeros(rows + 1, np.int32)), pa.py_buffer(b""))
 
 
 def spread(values: Sequence[str], index: Ints, rows: int) -> pa.StringArray:
     """`values[index]` as a column."""
+    if len(values) == 1:
+        return constant(values[0], rows)
     return pa.array(values, pa.string()).take(pa.array(index)) if values else constant("", rows)
 
 
 def coalesce(first: pa.StringArray, second: pa.StringArray) -> pa.StringArray:
     """`second` where `first` is ''."""
-    empty = pc.binary_length(first).to_numpy(zero_copy_only=False) == 0
+    empty = lengths(first) == 0
     if empty.all():
         return second
     return pc.if_else(pa.array(empty), second, first) if empty.any() else first
+
+
+def bounds(texts: pa.Array) -> npt.NDArray[np.int32]:
+    """The offsets of a text or binary column, one more than it has elements."""
+    if not len(texts):
+        return np.zeros(1, np.int32)
+    return np.frombuffer(texts.buffers()[1], np.int32)[texts.offset : texts.offset + len(texts) + 1]
+
+
+def lengths(texts: pa.Array) -> npt.NDArray[np.int32]:
+    """Bytes of each element of a text or binary column."""
+    return np.diff(bounds(texts))
 
 
 def overlay(column: pa.Array, rows: Sequence[int], values: Sequence[Any]) -> pa.Array:
@@ -152,12 +188,14 @@ def overlay(column: pa.Array, rows: Sequence[int], values: Sequence[Any]) -> pa.
     return pa.concat_arrays([column, pa.array(values, column.type)]).take(pa.array(index))
 
 
+@lru_cache(maxsize=64)
 def empty_map(kind: pa.MapType, rows: int) -> pa.MapArray:
     """A map column without entries."""
     offsets = pa.array(np.zeros(rows + 1, np.int32))
     return pa.MapArray.from_arrays(offsets, pa.array([], kind.key_type), pa.array([], kind.item_type))
 
 
+@lru_cache(maxsize=64)
 def empty_list(rows: int) -> pa.ListArray:
     """A text-list column without elements."""
     return pa.ListArray.from_arrays(pa.array(np.zeros(rows + 1, np.int32)), pa.array([], pa.string()))

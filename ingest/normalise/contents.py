@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.normalise import aliases
 from ingest.normalise.attributes import AttributeTable
-from ingest.normalise.batch import Batch, Labels, constant, empty_map, overlay
+from ingest.normalise.batch import Batch, Labels, bounds, constant, empty_map, overlay
 from ingest.normalise.content import Content, Evaluation, RawEvent, RawSpan, content_of
 from ingest.normalise.events import SpanEvent
 from ingest.normalise.keyvalues import STRING, Mask
@@ -60,7 +61,10 @@ def contents(batch: Batch, kinds: Labels, events: dict[int, list[SpanEvent]]) ->
         side: table.first((key,))
         for side, key in (("input", aliases.INPUT_MESSAGES), ("output", aliases.OUTPUT_MESSAGES))
     }
-    texts = {side: table.text(chosen) for side, chosen in fast.items()}
+    texts = {
+        "input": batch.text((aliases.INPUT_MESSAGES,)),
+        "output": batch.text((aliases.OUTPUT_MESSAGES,)),
+    }
     slow = _triggered(table)
     slow[list(events)] = True
     for side, chosen in fast.items():
@@ -79,27 +83,42 @@ def contents(batch: Batch, kinds: Labels, events: dict[int, list[SpanEvent]]) ->
 
 
 def _triggered(table: AttributeTable) -> Mask:
-    triggers = np.array([name.startswith(aliases.CONTENT_PREFIXES) for name in table.names], np.bool_)
+    triggers = table.keys.renamed(_trigger)
     result = np.zeros(table.rows, np.bool_)
-    if triggers.any():
-        result[table.owner[triggers[table.code]]] = True
+    if triggers:
+        result[table.owner[triggers.taken[table.code]]] = True
     return result
+
+
+def _trigger(name: str) -> str | None:
+    return name if name.startswith(aliases.CONTENT_PREFIXES) else None
 
 
 def _canonical(table: AttributeTable, chosen: Ints, column: pa.StringArray) -> Mask:
     """Of the spans with this attribute, those whose text already is a canonical list of messages."""
-    result = np.ones(table.rows, np.bool_)
     rows = np.nonzero(chosen >= 0)[0]
-    heads = table.heads(chosen[rows])
-    distinct, first, index = np.unique(heads @ _MIX, return_index=True, return_inverse=True)
-    begins = (
-        np.array([bool(_BEGINNING.match(heads[at].tobytes())) for at in first], np.bool_)
-        if len(distinct)
-        else np.zeros(0, np.bool_)
-    )
-    result[rows] = begins[index] & (table.tag[chosen[rows]] == STRING)
-    result &= np.asarray(pc.ends_with(column, "}]").to_numpy(zero_copy_only=False), np.bool_) | (chosen < 0)
+    at = chosen[rows]
+    begins = (table.tag[at] == STRING) & _begins(table.heads(at)) & _ends(column, rows)
+    result = np.ones(table.rows, np.bool_)
+    result[rows[~begins]] = False
     return result
+
+
+def _begins(heads: npt.NDArray[np.uint64]) -> Mask:
+    """Which texts, of which these are the first bytes, begin as a list of messages does. Often all begin with the same words."""
+    if not len(heads) or (heads == heads[0]).all():
+        return np.full(len(heads), len(heads) > 0 and bool(_BEGINNING.match(heads[0].tobytes())))
+    _, first, index = np.unique(heads @ _MIX, return_index=True, return_inverse=True)
+    return np.array([bool(_BEGINNING.match(heads[at].tobytes())) for at in first], np.bool_)[index]
+
+
+def _ends(column: pa.StringArray, rows: Ints) -> Mask:
+    """Which of these rows end as a list of messages does."""
+    data = column.buffers()[2]
+    if not len(rows) or data is None:
+        return np.zeros(len(rows), np.bool_)
+    letters, last = np.frombuffer(data, np.uint8), bounds(column)[rows + 1]
+    return np.asarray((letters[last - 1] == ord("]")) & (letters[last - 2] == ord("}")), np.bool_)
 
 
 def _unusual(batch: Batch, texts: dict[str, pa.StringArray]) -> Mask:
@@ -132,7 +151,7 @@ def _mark_consumed(
     for row, content in zip(rows, assembled, strict=True):
         if content.consumed:
             for position in table.positions_of_row(row):
-                if table.names[table.code[position]] in content.consumed:
+                if table.keys.names[table.code[position]] in content.consumed:
                     consumed[position] = True
 
 
@@ -153,10 +172,8 @@ def _columns(
 
 def _parameters(batch: Batch) -> pa.MapArray:
     """`gen_ai.request.*` under their short names."""
-    names = [_parameter(name) for name in batch.table.names]
-    if not any(names):
-        return empty_map(TEXT_MAP, batch.rows)
-    return batch.table.map_of(names, batch.table.filled)
+    names = batch.table.keys.renamed(_parameter)
+    return batch.table.map_of(names, batch.table.filled) if names else empty_map(TEXT_MAP, batch.rows)
 
 
 def _parameter(name: str) -> str | None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ingest.normalise import aliases
 from ingest.normalise.batch import Batch, coalesce, constant, distinct, empty_list, empty_map, overlay
+from ingest.normalise.keys import Renamed
 from ingest.normalise.values import from_json, json_object, text_of
 from schemas.spans import TEXT_MAP
 
@@ -50,16 +51,16 @@ def columns(
 
 
 def _trial(batch: Batch) -> pa.Array:
-    chosen = batch.table.first(("evalstream.trial",))
-    if (chosen < 0).all():
+    if "evalstream.trial" not in batch.table:
         return pa.nulls(batch.rows, pa.uint32())
+    chosen = batch.table.first(("evalstream.trial",))
     value = batch.table.numbers(chosen)
     known = (value >= 0) & (value < 2**32)
     return pa.array(np.where(known, value, 0).astype(np.uint32), mask=~known)
 
 
 def _person(
-    batch: Batch, field: str, blobs: dict[int, dict[str, Any]], late: Sequence[str]
+    batch: Batch, field: str, blobs: dict[int, dict[str, Any]], late: tuple[str, ...]
 ) -> pa.StringArray:
     """Session or user: direct keys, then the `metadata` JSON, then the late keys; scrubbed values are none."""
     column = _unscrubbed(batch.text(aliases.TEXTS[field]))
@@ -67,7 +68,7 @@ def _person(
     if rows:
         from_blobs = overlay(constant("", batch.rows), rows, [text_of(blobs[row][field]) for row in rows])
         column = coalesce(column, from_blobs)
-    if any(key in batch.table.names for key in late):
+    if batch.table.keys.present(late):
         column = coalesce(column, _unscrubbed(batch.text(late)))
     return column
 
@@ -80,11 +81,10 @@ def _unscrubbed(column: pa.StringArray) -> pa.StringArray:
 
 
 def _tags(batch: Batch) -> pa.ListArray:
-    chosen = batch.table.first(aliases.TAGS)
     inside = batch.table.positions(aliases.TAGS_INSIDE)
-    if not len(inside) and (chosen < 0).all():
+    if not len(inside) and not batch.table.keys.present(aliases.TAGS):
         return empty_list(batch.rows)
-    lists = distinct(batch.table.text(chosen), _tag_list)
+    lists = distinct(batch.text(aliases.TAGS), _tag_list)
     for row, text in zip(
         batch.table.owner[inside].tolist(), batch.table.text(inside).to_pylist(), strict=True
     ):
@@ -118,16 +118,20 @@ def _said(text: str) -> dict[str, Any]:
 
 def _metadata(batch: Batch, blobs: dict[int, dict[str, Any]]) -> tuple[pa.MapArray, pa.MapArray]:
     """(all metadata, the part that holds for the whole trace)."""
-    whole = [_short(name, aliases.TRACE_METADATA_PREFIXES) for name in batch.table.names]
-    own = [_short(name, aliases.SPAN_METADATA_PREFIXES) for name in batch.table.names]
-    quoted = any(name.startswith(("langfuse.", "metadata.")) for name in batch.table.names)
-    if not blobs and not any(own) and not any(whole) and not quoted:
-        empty = empty_map(TEXT_MAP, batch.rows)
-        return empty, empty
-    if not blobs and not any(own) and not quoted:
-        column = batch.table.map_of(whole, batch.table.filled)
+    keys = batch.table.keys
+    whole, own = keys.renamed(_of_trace), keys.renamed(_of_span)
+    if not blobs and not own and not keys.renamed(_quoted):
+        column = batch.table.map_of(whole, batch.table.filled) if whole else empty_map(TEXT_MAP, batch.rows)
         return column, column
     return _metadata_by_row(batch, blobs, whole, own)
+
+
+def _of_trace(name: str) -> str | None:
+    return _short(name, aliases.TRACE_METADATA_PREFIXES)
+
+
+def _of_span(name: str) -> str | None:
+    return _short(name, aliases.SPAN_METADATA_PREFIXES)
 
 
 def _short(name: str, prefixes: tuple[str, ...]) -> str | None:
@@ -136,18 +140,22 @@ def _short(name: str, prefixes: tuple[str, ...]) -> str | None:
     return next((name[len(prefix) :] or None for prefix in prefixes if name.startswith(prefix)), None)
 
 
+def _quoted(name: str) -> str | None:
+    """Keys whose values need a closer look."""
+    return name if name.startswith(("langfuse.", "metadata.")) else None
+
+
 def _metadata_by_row(
-    batch: Batch, blobs: dict[int, dict[str, Any]], whole: list[str | None], own: list[str | None]
+    batch: Batch, blobs: dict[int, dict[str, Any]], whole: Renamed, own: Renamed
 ) -> tuple[pa.MapArray, pa.MapArray]:
     of_trace: list[dict[str, str]] = [{} for _ in range(batch.rows)]
     of_span: list[dict[str, str]] = [{} for _ in range(batch.rows)]
     for names, target in ((whole, of_trace), (own, of_span)):
-        mask = np.array([name is not None for name in names], np.bool_)[batch.table.code] & batch.table.filled
-        found = np.nonzero(mask)[0]
+        found = np.nonzero(names.taken[batch.table.code] & batch.table.filled)[0]
         for position, text in zip(found.tolist(), batch.table.text(found).to_pylist(), strict=True):
             code = batch.table.code[position]
-            value = _unquoted(text) if batch.table.names[code].startswith("langfuse.") else text
-            target[batch.table.owner[position]].setdefault(names[code] or "", value)
+            value = _unquoted(text) if batch.table.keys.names[code].startswith("langfuse.") else text
+            target[batch.table.owner[position]].setdefault(names.names[code] or "", value)
     for key, target in (("langfuse.trace.metadata", of_trace), ("langfuse.observation.metadata", of_span)):
         found = batch.table.positions(key)
         for row, text in zip(

@@ -8,7 +8,6 @@ import numpy as np
 
 from ingest.normalise import aliases
 from ingest.normalise.batch import Batch, Labels
-from ingest.normalise.keyvalues import Mask
 from schemas.spans import KINDS
 
 _LLM, _TOOL, _CHAIN, _EVENT, _SPAN, _RETRIEVER = (
@@ -31,11 +30,12 @@ def kinds(batch: Batch) -> Labels:
     table, result = batch.table, Labels(batch.rows, KINDS)
     modelled = table.has("gen_ai.request.model")
     result.codes[:] = _SPAN  # 10
-    result.codes[modelled | _any(batch, _USAGE_HINTS)] = _LLM  # 9
-    result.codes[table.has("gen_ai.tool.name") & ~modelled] = _TOOL  # 8
+    result.codes[modelled | (table.first(_USAGE_HINTS) >= 0)] = _LLM  # 9
+    if "gen_ai.tool.name" in table:
+        result.codes[table.has("gen_ai.tool.name") & ~modelled] = _TOOL  # 8
     for key, rule in reversed(_RULES):
-        found = table.positions(key)
-        if len(found):
+        if key in table:
+            found = table.positions(key)
             result.put(table.owner[found], table.text(found), rule)
     _langfuse_generations(batch, result)
     _retriever_tasks(batch, result)
@@ -45,7 +45,7 @@ def kinds(batch: Batch) -> Labels:
 
 def _langfuse_generations(batch: Batch, result: Labels) -> None:
     """Langfuse SDKs up to 3.3 send generations as spans that carry a model or usage."""
-    if "langfuse.observation.type" in batch.table.names:
+    if "langfuse.observation.type" in batch.table:
         typed = batch.table.has("langfuse.observation.type")
         model = batch.table.has("langfuse.observation.model.name") | batch.table.has(
             "langfuse.observation.usage_details"
@@ -74,12 +74,3 @@ def _logfire(batch: Batch, result: Labels) -> None:
         answered = batch.table.has(aliases.OUTPUT_MESSAGES) | batch.table.has("response_data")
         result.codes[lines & ~answered] = _EVENT
         result.codes[lines & answered] = _LLM
-
-
-def _any(batch: Batch, keys: tuple[str, ...]) -> Mask:
-    mask = np.zeros(batch.rows, np.bool_)
-    for key in keys:
-        found = batch.table.positions(key)
-        if len(found):
-            mask[batch.table.owner[found]] = True
-    return mask

@@ -15,9 +15,9 @@ _MODEL_IN_JSON = ("llm.invocation_parameters", "embedding.invocation_parameters"
 def request_model(batch: Batch) -> pa.StringArray:
     """The model asked for, from its keys, else from OpenInference's JSON of parameters."""
     column = batch.text(aliases.TEXTS["request_model"])
-    found = batch.table.first(_MODEL_IN_JSON)
-    if (found < 0).all():
+    if not batch.table.keys.present(_MODEL_IN_JSON):
         return column
+    found = batch.table.first(_MODEL_IN_JSON)
     rows = [int(r) for r in np.nonzero(found >= 0)[0] if not column[int(r)].as_py()]
     models = [str(json_object(text).get("model") or "") for text in batch.table.text(found[rows]).to_pylist()]
     return overlay(column, rows, models)

@@ -26,10 +26,11 @@ from ingest.normalise.events import SpanEvent, events_by_row, events_text, links
 from ingest.normalise.keyvalues import Mask
 from ingest.normalise.resources import resource_of, scope_of
 from ingest.normalise.values import json_object
-from ingest.wire import WireSpans
-from schemas.spans import NORMALISED, TIME
+from ingest.wire import Octets, WireSpans
+from schemas.spans import NORMALISED
 
-_HEX = np.frombuffer("".join(f"{i:02x}" for i in range(256)).encode(), np.uint8).reshape(256, 2)
+_HEX = np.frombuffer("".join(f"{i:02x}" for i in range(256)).encode(), np.uint16)
+"""The two letters of each byte."""
 _COST = pa.decimal128(38, 15)
 _MONEY = Context(prec=38)
 _MOST_UINT32 = 2**32 - 1
@@ -82,10 +83,9 @@ def normalise(wire: WireSpans, received_at: datetime, options: Options | None = 
     columns["tool_name"] = _tool_name(batch, kinds, content.columns["tool_name"])
     columns["tool_call_id"] = coalesce(batch.text(aliases.TOOL_CALL_ID), content.columns["tool_call_id"])
     _pending(batch, columns)
-    columns["_received_at"] = pa.array(np.full(batch.rows, int(received_at.timestamp() * 1e6) * 1000)).cast(
-        TIME
-    )
-    table = pa.table([columns[field.name] for field in NORMALISED], schema=NORMALISED)
+    moment = np.full(batch.rows, int(received_at.timestamp() * 1e6) * 1000)
+    columns["_received_at"] = timing.times(moment)
+    table = pa.Table.from_arrays([columns[name] for name in NORMALISED.names], schema=NORMALISED)
     return Normalised(table, batch.by_resource(lambda r: r.project), content.evaluations)
 
 
@@ -93,38 +93,25 @@ def _identity(batch: Batch) -> dict[str, pa.Array]:
     wire = batch.wire
     return {
         "project": constant("", batch.rows),
-        "trace_id": hexadecimal(wire.trace_id, 16),
-        "span_id": hexadecimal(wire.span_id, 8),
-        "parent_span_id": _parents(batch),
+        "trace_id": hexadecimal(wire.trace_id),
+        "span_id": hexadecimal(wire.span_id),
+        "parent_span_id": hexadecimal(wire.parent_span_id, ~batch.is_root),
         "name": batch.names,
         "scope_name": batch.by_scope(lambda s: s.name),
         "scope_version": batch.by_scope(lambda s: s.version),
     }
 
 
-def hexadecimal(ids: pa.Array, width: int) -> pa.StringArray:
-    """Binary ids, all of `width` bytes, as lower-case hex text."""
-    offsets = (
-        np.frombuffer(ids.buffers()[1], np.int32)[ids.offset : ids.offset + len(ids) + 1]
-        if len(ids)
-        else np.zeros(1, np.int32)
-    )
-    raw = np.frombuffer(ids.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]]
-    text_offsets = np.arange(len(ids) + 1, dtype=np.int32) * (2 * width)
-    return pa.StringArray.from_buffers(len(ids), pa.py_buffer(text_offsets), pa.py_buffer(_HEX[raw].ravel()))
-
-
-def _parents(batch: Batch) -> pa.StringArray:
-    """Parent ids; '' on roots."""
-    ids, rows = batch.wire.parent_span_id, np.nonzero(~batch.is_root)[0]
-    if not len(rows):
-        return constant("", batch.rows)
-    if len(rows) == batch.rows:
-        return hexadecimal(ids, 8)
-    place = np.full(batch.rows, -1, np.int64)
-    place[rows] = np.arange(len(rows))
-    texts = hexadecimal(ids.take(pa.array(rows)), 8)
-    return pc.fill_null(texts.take(pa.array(place, mask=place < 0)), "")
+def hexadecimal(ids: Octets, shown: Mask | None = None) -> pa.StringArray:
+    """Ids, one row of bytes each, as lower-case hex text; '' where they are not to be shown."""
+    rows, width = ids.shape
+    if shown is None:
+        ends = np.arange(rows + 1, dtype=np.int32) * (2 * width)
+    else:
+        ids = ids[shown]
+        ends = np.zeros(rows + 1, np.int32)
+        np.cumsum(shown * np.int32(2 * width), out=ends[1:])
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(ends), pa.py_buffer(_HEX[ids]))
 
 
 def _scalars(batch: Batch, kinds: Labels, events: dict[int, list[SpanEvent]]) -> dict[str, pa.Array]:
@@ -161,18 +148,24 @@ def _title(batch: Batch) -> pa.StringArray:
 def _cost(batch: Batch) -> pa.Array:
     """US dollars as the client computed them: a positive number, or Langfuse's explicit total."""
     values: dict[int, Decimal] = {}
-    chosen = batch.table.first(aliases.COST)
-    if (chosen >= 0).any():
-        numbers = batch.table.numbers(chosen)
+    if batch.table.keys.present(aliases.COST):
+        numbers = batch.table.numbers(batch.table.first(aliases.COST))
         values = {int(row): Decimal(repr(float(numbers[row]))) for row in np.nonzero(numbers > 0)[0]}
-    found = batch.table.positions(aliases.COST_JSON)
+    if aliases.COST_JSON in batch.table:
+        values |= _totals(batch)
+    fitting = {r: v.quantize(Decimal("1e-15"), context=_MONEY) for r, v in values.items() if v < 10**20}
+    return overlay(pa.nulls(batch.rows, _COST), list(fitting), list(fitting.values()))
+
+
+def _totals(batch: Batch) -> dict[int, Decimal]:
+    """Langfuse's totals, by row; those of failed spans do not count."""
+    found, result = batch.table.positions(aliases.COST_JSON), {}
     failed = timing.failed(batch)
     for row, text in zip(batch.table.owner[found].tolist(), batch.table.text(found).to_pylist(), strict=True):
         total = json_object(text).get("total")
         if isinstance(total, int | float) and not isinstance(total, bool) and total >= 0 and not failed[row]:
-            values[row] = Decimal(repr(total))
-    fitting = {r: v.quantize(Decimal("1e-15"), context=_MONEY) for r, v in values.items() if v < 10**20}
-    return overlay(pa.nulls(batch.rows, _COST), list(fitting), list(fitting.values()))
+            result[row] = Decimal(repr(total))
+    return result
 
 
 def _maps(batch: Batch, consumed: Mask, events: dict[int, list[SpanEvent]]) -> dict[str, pa.Array]:
@@ -180,9 +173,7 @@ def _maps(batch: Batch, consumed: Mask, events: dict[int, list[SpanEvent]]) -> d
     links = links_text(batch.wire.links)
     empty = constant("", batch.rows)
     return {
-        "attributes": batch.table.map_of(
-            [None if usage.is_token_count(name) else name for name in batch.table.names], ~consumed
-        ),
+        "attributes": batch.table.map_of(batch.table.keys.renamed(usage.not_a_token_count), ~consumed),
         "resource_attributes": resources.take(pa.array(batch.wire.resource)),
         "events": overlay(empty, list(events), [events_text(items) for items in events.values()]),
         "links": overlay(empty, list(links), list(links.values())),

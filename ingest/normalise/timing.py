@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ingest.normalise import aliases
-from ingest.normalise.batch import Batch, constant, distinct, overlay
+from ingest.normalise.batch import Batch, constant, distinct, lengths, overlay, renamed
 from ingest.normalise.events import SpanEvent
 from ingest.normalise.keyvalues import Mask
 from ingest.normalise.values import from_json, json_object
@@ -30,15 +30,19 @@ _FIRST_TOKEN_EVENTS = frozenset(
 def time_columns(start: npt.NDArray[np.uint64], end: npt.NDArray[np.uint64]) -> dict[str, pa.Array]:
     """start_time, end_time and duration_ms; an end before the start makes a duration of 0."""
     duration = np.where(end > start, end - start, 0).astype(np.float64) / 1e6
-    times = (pa.array(values.view(np.int64)).cast(TIME) for values in (start, end))
-    return {**dict(zip(("start_time", "end_time"), times, strict=True)), "duration_ms": pa.array(duration)}
+    return {"start_time": times(start), "end_time": times(end), "duration_ms": pa.array(duration)}
+
+
+def times(nanoseconds: npt.NDArray[np.int64] | npt.NDArray[np.uint64]) -> pa.TimestampArray:
+    """Nanoseconds since 1970 as a column of times."""
+    return pa.Array.from_buffers(TIME, len(nanoseconds), [None, pa.py_buffer(nanoseconds)])
 
 
 def status_columns(batch: Batch, events: dict[int, list[SpanEvent]]) -> dict[str, pa.Array]:
     """status, status_message, error_type. Only spans that failed or carry a message are looked at closely."""
     # a code of a later protocol says nothing to us
     code = np.where(failed(batch), 2, np.where(batch.wire.status_code == 1, 1, 0))
-    said = pc.binary_length(batch.wire.status_message).to_numpy(zero_copy_only=False) > 0
+    said = lengths(batch.wire.status_message) > 0
     noted = batch.table.has("langfuse.observation.status_message") | said | (code == 2)
     rows = np.nonzero(noted)[0].tolist()
     errors = [_error(batch, row, events.get(row, [])) for row in rows]
@@ -83,9 +87,8 @@ def _some(values: tuple[object, ...]) -> str:
 def streaming(batch: Batch, first_token: Numbers) -> Mask:
     """Whether the response was streamed."""
     result = ~np.isnan(first_token)
-    for key in aliases.STREAMING:
-        if key in batch.table.names:
-            result |= batch.table.truths(batch.table.first((key,)))
+    for key in batch.table.keys.present(aliases.STREAMING):
+        result |= batch.table.truths(batch.table.first((key,)))
     for key, test in (
         ("ai.operationId", lambda text: text.endswith(".doStream") or None),
         ("llm.invocation_parameters", _streams),
@@ -105,12 +108,12 @@ def first_token(batch: Batch, scope_is_strands: Mask, events: dict[int, list[Spa
     """Milliseconds to the first token; NaN where unknown. The unit follows from the key and the scope."""
     result = np.full(batch.rows, np.nan)
     for keys, factor in ((aliases.FIRST_TOKEN_MILLISECONDS, 1.0), (aliases.FIRST_TOKEN_SECONDS, 1e3)):
-        if any(key in batch.table for key in keys):
+        if batch.table.keys.present(keys):
             value = batch.table.numbers(batch.table.first(keys)) * factor
             result = np.where(np.isnan(value), result, value)
     _completion_start(batch, result)
     _from_events(batch, result, events)
-    if aliases.FIRST_TOKEN_IF_STREAMING in batch.table.names:
+    if aliases.FIRST_TOKEN_IF_STREAMING in batch.table:
         server = batch.table.numbers(batch.table.first((aliases.FIRST_TOKEN_IF_STREAMING,)))
         server *= np.where(scope_is_strands, 1.0, 1e3)
         wanted = np.isnan(result) & (streaming(batch, result) | scope_is_strands)
@@ -148,11 +151,9 @@ def _from_events(batch: Batch, result: Numbers, events: dict[int, list[SpanEvent
 
 def finish_reason(batch: Batch) -> pa.StringArray:
     """The first choice's finish reason in the common vocabulary."""
-    chosen = batch.table.first(aliases.FINISH_REASON)
-    if (chosen < 0).all():
+    if not batch.table.keys.present(aliases.FINISH_REASON):
         return constant("", batch.rows)
-    texts = batch.table.text(chosen)
-    return pa.array(distinct(texts, _reason), pa.string())
+    return renamed(batch.text(aliases.FINISH_REASON), _reason)
 
 
 def _reason(text: str) -> str:

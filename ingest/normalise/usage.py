@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,19 +26,26 @@ _LARGEST = float(2**48)
 _FLAGS = ("invalid", "exclusive_input", "clamped", "total_mismatch", "total_only")
 
 
-@dataclass(slots=True)
-class Sent:
-    """Token numbers by field as sent; NaN where nothing was. Input and output as the dialect means them."""
+Column = TypeVar("Column")
 
-    input: Numbers
-    output: Numbers
-    total: Numbers
-    cache_read: Numbers
-    cache_write: Numbers
-    cache_write_1h: Numbers
-    reasoning: Numbers
-    input_audio: Numbers
-    output_audio: Numbers
+
+@dataclass(slots=True)
+class Fields(Generic[Column]):
+    """One column for each token number that clients send. Input and output as the dialect means them."""
+
+    input: Column
+    output: Column
+    total: Column
+    cache_read: Column
+    cache_write: Column
+    cache_write_1h: Column
+    reasoning: Column
+    input_audio: Column
+    output_audio: Column
+
+
+Sent = Fields[Numbers]
+"""As sent; NaN where nothing was."""
 
 
 _KEYS: Mapping[str, tuple[str, ...]] = {
@@ -53,28 +61,28 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 }
 
 
+_SPLIT_WRITES = (*aliases.CACHE_WRITE_5M_TOKENS, *aliases.CACHE_WRITE_1H_TOKENS)
 _READ = frozenset(name for names in _KEYS.values() for name in names if not name.startswith("anthropic."))
 
 
 def columns(batch: Batch, kinds: Labels) -> dict[str, pa.Array]:
     """The usage columns: inclusive counts, shares, `usage`, `usage_raw`, `usage_flags`."""
-    raw_names = [name if is_usage(name) else None for name in batch.table.names]
-    if not any(raw_names):
+    reports = batch.table.keys.renamed(_report)
+    if not reports:
         return _nothing(batch.rows)
     flags = np.zeros(batch.rows, np.int64)
     sent = _sent(batch, flags)
-    raw = batch.table.map_of(raw_names)
-    return {**_canonical(sent, flags, kinds), "usage_raw": raw}
+    return {**_canonical(sent, flags, kinds), "usage_raw": batch.table.map_of(reports)}
 
 
-def is_usage(name: str) -> bool:
-    """Whether an attribute reports tokens: it stands in `usage_raw`."""
-    return name.startswith(aliases.USAGE_PREFIXES) or name in aliases.USAGE_JSON
+def _report(name: str) -> str | None:
+    """Attributes that report tokens stand in `usage_raw`."""
+    return name if name.startswith(aliases.USAGE_PREFIXES) or name in aliases.USAGE_JSON else None
 
 
-def is_token_count(name: str) -> bool:
-    """Whether an attribute is one of the numbers that the usage columns are made of; `attributes` does not repeat those."""
-    return name in _READ
+def not_a_token_count(name: str) -> str | None:
+    """What stands in `attributes`: not the numbers that the usage columns are made of, they are in `usage_raw`."""
+    return None if name in _READ else name
 
 
 def _nothing(rows: int) -> dict[str, pa.Array]:
@@ -97,94 +105,106 @@ def _nothing(rows: int) -> dict[str, pa.Array]:
 
 
 def _sent(batch: Batch, flags: npt.NDArray[np.int64]) -> Sent:
-    sent = Sent(**{name: _numbers(batch, keys, flags) for name, keys in _KEYS.items()})
-    short = _numbers(batch, aliases.CACHE_WRITE_5M_TOKENS, flags)
-    untold = np.isnan(sent.cache_write) & ~(np.isnan(short) & np.isnan(sent.cache_write_1h))
-    sent.cache_write[untold] = (_known(short) + _known(sent.cache_write_1h))[untold]
-    for key in reversed(aliases.USAGE_JSON):
+    *columns, short = _numbers(batch, (*_KEYS.values(), aliases.CACHE_WRITE_5M_TOKENS), flags)
+    sent = Fields(*columns)
+    if batch.table.keys.present(_SPLIT_WRITES):
+        untold = np.isnan(sent.cache_write) & ~(np.isnan(short) & np.isnan(sent.cache_write_1h))
+        sent.cache_write[untold] = (np.nan_to_num(short) + np.nan_to_num(sent.cache_write_1h))[untold]
+    for key in reversed(batch.table.keys.present(aliases.USAGE_JSON)):
         found = batch.table.positions(key)
         for row, text in zip(batch.table.owner[found], batch.table.text(found).to_pylist(), strict=True):
             _merge(sent, int(row), reported(key, text), wins=key == aliases.USAGE_JSON[0])
     return sent
 
 
-def _numbers(batch: Batch, keys: tuple[str, ...], flags: npt.NDArray[np.int64]) -> Numbers:
-    if not any(key in batch.table for key in keys):
-        return np.full(batch.rows, np.nan)
-    chosen = batch.table.first(keys)
+def _numbers(batch: Batch, fields: tuple[tuple[str, ...], ...], flags: npt.NDArray[np.int64]) -> Numbers:
+    """One row of numbers a field: on each span the first of its keys; what is no count is none, and flagged."""
+    chosen = np.full((len(fields), batch.rows), -1, np.int64)
+    for row, keys in zip(chosen, fields, strict=True):
+        batch.table.choose(keys, row)
     value = batch.table.numbers(chosen)
-    bad = (value < 0) | (value > _LARGEST) | (np.isnan(value) & (chosen >= 0))
-    flags[bad] |= 1
-    value[bad] = np.nan
+    with np.errstate(invalid="ignore"):
+        good = (value >= 0) & (value <= _LARGEST)
+    if (bad := ~good & (chosen >= 0)).any():
+        flags[bad.any(axis=0)] |= 1
+        value[bad] = np.nan
     return np.floor(value)
 
 
 def _merge(sent: Sent, row: int, found: Reported | None, *, wins: bool) -> None:
     if found is None:
         return
-    for item in fields(Sent):
+    for item in fields(Fields):
         value, column = getattr(found, item.name), getattr(sent, item.name)
         if value is not None and 0 <= value <= _LARGEST and (wins or np.isnan(column[row])):
             column[row] = np.floor(value)
 
 
 def _canonical(sent: Sent, flags: npt.NDArray[np.int64], kinds: Labels) -> dict[str, pa.Array]:
-    only_total = np.isnan(sent.input) & np.isnan(sent.output) & ~np.isnan(sent.total)
-    embedded = only_total & kinds.is_any(("embedding",))
-    sent.input[embedded] = sent.total[embedded]
-    flags[only_total & ~embedded] |= 16
-    read, write, reasoning = (_known(part) for part in (sent.cache_read, sent.cache_write, sent.reasoning))
-    knows_input = ~np.isnan(sent.input) | (read + write > 0)
-    knows_output = ~np.isnan(sent.output) | (reasoning > 0)
-    inclusive, output = _known(sent.input), _known(sent.output)
-    exclusive = knows_input & (read + write > inclusive)
-    flags[exclusive & ~np.isnan(sent.input)] |= 2
-    inclusive[exclusive] += (read + write)[exclusive]
-    flags[(reasoning > output) & ~np.isnan(sent.output)] |= 4
-    output = np.maximum(output, reasoning)
-    in_audio = np.minimum(_known(sent.input_audio), inclusive - read - write)
-    out_audio = np.minimum(_known(sent.output_audio), output - reasoning)
-    long_write = np.minimum(_known(sent.cache_write_1h), write)
-    total = inclusive + output
-    known = knows_input | knows_output
-    flags[known & ~np.isnan(sent.total) & (sent.total != total)] |= 8
-    parts = (
-        ("input", inclusive - read - write - in_audio, knows_input), ("cache_read", read, read > 0),
-        ("cache_write", write - long_write, write > long_write), ("cache_write_1h", long_write, long_write > 0),
-        ("output", output - reasoning - out_audio, knows_output), ("reasoning", reasoning, reasoning > 0),
-        ("input_audio", in_audio, in_audio > 0), ("output_audio", out_audio, out_audio > 0),
-    )  # fmt: skip
+    _only_totals(sent, flags, kinds)
+    matrix = np.array([getattr(sent, item.name) for item in fields(Fields)])
+    told = Fields[npt.NDArray[np.bool_]](*~np.isnan(matrix))
+    known = Fields[Numbers](*np.nan_to_num(matrix, copy=False))
+    read, reasoning, cached = known.cache_read, known.reasoning, known.cache_read + known.cache_write
+    knows_input, knows_output = told.input | (cached > 0), told.output | (reasoning > 0)
+    exclusive = knows_input & (cached > known.input)
+    flags[exclusive & told.input] |= 2
+    inclusive = np.where(exclusive, known.input + cached, known.input)
+    flags[(reasoning > known.output) & told.output] |= 4
+    output = np.maximum(known.output, reasoning)
+    total, knows_any = inclusive + output, knows_input | knows_output
+    flags[knows_any & told.total & (known.total != total)] |= 8
+    in_audio = np.minimum(known.input_audio, inclusive - cached)
+    out_audio = np.minimum(known.output_audio, output - reasoning)
+    long_write = np.minimum(known.cache_write_1h, known.cache_write)
+    parts = {
+        "input": (inclusive - cached - in_audio, knows_input),
+        "cache_read": (read, read > 0),
+        "cache_write": (known.cache_write - long_write, known.cache_write > long_write),
+        "cache_write_1h": (long_write, long_write > 0),
+        "output": (output - reasoning - out_audio, knows_output),
+        "reasoning": (reasoning, reasoning > 0),
+        "input_audio": (in_audio, in_audio > 0),
+        "output_audio": (out_audio, out_audio > 0),
+    }
     return {
         "input_tokens": _counts(inclusive, knows_input),
         "output_tokens": _counts(output, knows_output),
-        "total_tokens": _counts(total, known),
-        "cache_read_tokens": _counts(read, ~np.isnan(sent.cache_read)),
-        "cache_write_tokens": _counts(write, ~np.isnan(sent.cache_write)),
-        "reasoning_tokens": _counts(reasoning, ~np.isnan(sent.reasoning)),
+        "total_tokens": _counts(total, knows_any),
+        "cache_read_tokens": _counts(read, told.cache_read),
+        "cache_write_tokens": _counts(known.cache_write, told.cache_write),
+        "reasoning_tokens": _counts(reasoning, told.reasoning),
         "usage": _vector(parts),
         "usage_flags": _flag_lists(flags),
     }
 
 
-def _known(values: Numbers) -> Numbers:
-    """The numbers with 0 for unknown."""
-    return np.where(np.isnan(values), 0.0, values)
+def _only_totals(sent: Sent, flags: npt.NDArray[np.int64], kinds: Labels) -> None:
+    """A total alone is the input of an embedding; elsewhere nothing tells how it is divided."""
+    lone = ~np.isnan(sent.total) & np.isnan(sent.input) & np.isnan(sent.output)
+    if lone.any():
+        embedded = lone & kinds.is_any(("embedding",))
+        sent.input[embedded] = sent.total[embedded]
+        flags[lone & ~embedded] |= 16
 
 
 def _counts(values: Numbers, known: npt.NDArray[np.bool_]) -> pa.Array:
+    if not known.any():
+        return pa.nulls(len(values), pa.uint64())
     return pa.array(values.astype(np.uint64), mask=~known)
 
 
-def _vector(parts: tuple[tuple[str, Numbers, npt.NDArray[np.bool_]], ...]) -> pa.MapArray:
+def _vector(parts: Mapping[str, tuple[Numbers, npt.NDArray[np.bool_]]]) -> pa.MapArray:
     """One map a span of the parts that it has, in the order of `parts`."""
-    used = [part for part in parts if part[2].any()]
+    used = {name: part for name, part in parts.items() if part[1].any()}
+    rows = len(parts["input"][0])
     if not used:
-        return empty_map(USAGE_MAP, len(parts[0][1]))
-    present = np.column_stack([mask for _, _, mask in used])
-    values = np.column_stack([numbers for _, numbers, _ in used])[present].astype(np.uint64)
-    names = pa.array([name for name, _, _ in used], pa.string())
-    labels = names.take(pa.array(np.nonzero(present)[1]))
-    offsets = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
+        return empty_map(USAGE_MAP, rows)
+    present = np.column_stack([mask for _, mask in used.values()])
+    values = np.column_stack([numbers for numbers, _ in used.values()])[present].astype(np.uint64)
+    labels = pa.array(list(used), pa.string()).take(pa.array(np.nonzero(present)[1]))
+    offsets = np.zeros(rows + 1, np.int32)
+    np.cumsum(present.sum(axis=1), out=offsets[1:])
     return pa.MapArray.from_arrays(pa.array(offsets), labels, pa.array(values))
 
 

@@ -116,12 +116,7 @@ class _Maker:
         }
 
     def _hex(self, count: int, width: int) -> pa.Array:
-        raw = self._random.integers(0, 256, count * width, np.uint8)
-        offsets = np.arange(count + 1, dtype=np.int32) * width
-        return hexadecimal(
-            pa.BinaryArray.from_buffers(pa.binary(), count, [None, pa.py_buffer(offsets), pa.py_buffer(raw)]),
-            width,
-        )
+        return hexadecimal(self._random.integers(0, 256, (count, width), np.uint8))
 
     def _times(self, appended: datetime, step: timedelta) -> dict[str, pa.Array]:
         """Spans of a trace start one after another within half a second and last up to two seconds."""

@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 import httpx
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -58,15 +59,20 @@ def bad(*, attributes: Mapping[str, Any] | None = None, **fields: Any) -> Span:
     return made
 
 
-def stored(server: Server, project: str, count: int = 1) -> dict[str, dict[str, Any]]:
-    """The spans of a project by name, once so many are there."""
+def found_rows(server: Server, project: str, query: str, count: int) -> list[dict[str, Any]]:
+    """The rows of a SELECT, once there are so many."""
     deadline = time.monotonic() + 60
     rows: list[dict[str, Any]] = []
     while len(rows) < count and time.monotonic() < deadline:
-        rows = server.rows(project, "SELECT * FROM spans")
+        rows = server.rows(project, query)
         time.sleep(0.05)
     assert len(rows) == count, server.said()
-    return {row["name"]: row for row in rows}
+    return rows
+
+
+def stored(server: Server, project: str, count: int = 1) -> dict[str, dict[str, Any]]:
+    """The spans of a project by name, once so many are there."""
+    return {row["name"]: row for row in found_rows(server, project, "SELECT * FROM spans", count)}
 
 
 def letters(server: Server, project: str, count: int) -> list[dict[str, Any]]:
@@ -257,6 +263,23 @@ def test_a_bad_project_name_is_refused_alone(server: Server, way: Way) -> None:
     assert "project that is not allowed" in answer.message
     assert list(stored(server, mine)) == ["good"]
     assert send(server, way, otlp.traces(good()), "no such/name").status == 400
+
+
+def test_a_log_record_with_an_odd_clock_is_refused_alone_and_replayed_to_the_logs(server: Server) -> None:
+    project = "odd-log"
+    records = [otlp.log(name, time=time) for name, time in (("good", NOW), ("bad", NOW + 2 * DAY))]
+    answer = otlp.post(server.otlp, "logs", otlp.logs(*records), {"x-evalstream-project": project})
+    said = ExportLogsServiceResponse.FromString(answer.content).partial_success
+    assert (answer.status_code, said.rejected_log_records) == (200, 1)
+    assert "observed_time_unix_nano lies more than 24 hours ahead" in said.error_message
+    (letter,) = letters(server, project, 1)
+    assert (letter["kind"], letter["topic"]) == ("rejected", "logs")
+    again = server.api.post(f"/api/v1/projects/{project}/dead-letters/{letter['id']}/replay")
+    assert again.status_code == 409
+    assert "1 logs" in again.json()["detail"]
+    assert {one["topic"] for one in letters(server, project, 2)} == {"logs"}
+    assert server.status(project)["rejected"] == 0
+    assert found_rows(server, project, "SELECT event_name FROM logs", 1) == [{"event_name": "good"}]
 
 
 def call_plain(server: Server, body: bytes) -> Answer:

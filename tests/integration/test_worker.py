@@ -190,7 +190,11 @@ async def test_bytes_that_are_no_table_are_set_aside(tmp_path: Path) -> None:
         await total(log, "stored", 2)
     assert (await log.tallies())["default"] == {"stored": 2, "dead": 2}
     assert spy.taken == ["a", "d"]
-    assert (await letters(log))["payload"].to_pylist() == [b"\x00\xff"]
+    found = await letters(log)
+    assert sorted(found["payload"].to_pylist()) == [b"", b"\x00\xff"]
+    assert set(zip(*(found[name].to_pylist() for name in ("project", "kind", "topic")), strict=True)) == {
+        ("default", "dead", SPANS)
+    }
     await log.close()
 
 

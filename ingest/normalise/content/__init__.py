@@ -7,7 +7,7 @@ raises on any input. The rules are those of docs/reference/columns.md.
 from ingest.normalise.content.logs import join_logs, log_content
 from ingest.normalise.content.model import Content, Evaluation, LogContent, Message, Part, RawEvent, RawSpan
 from ingest.normalise.content.spans import content_of
-from ingest.normalise.content.values import Value
+from ingest.normalise.values import Value
 
 __all__ = [
     "Content", "Evaluation", "LogContent", "Message", "Part", "RawEvent", "RawSpan", "Value",

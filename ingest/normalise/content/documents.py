@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from ingest.normalise.content import keys
-from ingest.normalise.content.values import Value, dump, mapping, number, parsed, sequence, text_of
 from ingest.normalise.content.view import Node, View
+from ingest.normalise.values import Value, dump, mapping, number, parsed, sequence, text_of
 
 _ID: Final = ("id", "_id", "document_id", "doc_id", "chunk_id", "documentId")
 _CONTENT: Final = ("content", "page_content", "pageContent", "text", "document", "chunk", "body")

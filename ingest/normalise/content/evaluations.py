@@ -7,8 +7,8 @@ from typing import Final, Literal
 
 from ingest.normalise.content import keys
 from ingest.normalise.content.model import Evaluation
-from ingest.normalise.content.values import Value, mapping, number, text_of, unquoted
 from ingest.normalise.content.view import EVALUATION_EVENT, Node, View
+from ingest.normalise.values import Value, mapping, number, text_of, unquoted
 
 _PREFIX: Final = "gen_ai.evaluation."
 _VALUES: Final = ("score.value", "score", "value")

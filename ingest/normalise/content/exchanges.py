@@ -11,7 +11,7 @@ from typing import Final
 from ingest.normalise.content.messages import is_message, message_of, messages_of, plain_message, text_message
 from ingest.normalise.content.model import Message, Side
 from ingest.normalise.content.parts import is_blocks, parts_of
-from ingest.normalise.content.values import Value, parsed, text_of
+from ingest.normalise.values import Value, parsed, text_of
 
 _SYSTEM: Final = ("system", "instructions", "systemInstruction", "system_instruction", "system_prompt")
 _REQUEST: Final = ("messages", "input", "contents", "prompt", "inputs", "prompts")

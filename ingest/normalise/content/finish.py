@@ -7,8 +7,8 @@ from typing import Final
 
 from ingest.normalise.content import keys
 from ingest.normalise.content.model import Message
-from ingest.normalise.content.values import Value, mapping, parsed, unquoted
 from ingest.normalise.content.view import View
+from ingest.normalise.values import Value, mapping, parsed, unquoted
 
 _REASONS: Final[dict[str, str]] = {
     **dict.fromkeys(

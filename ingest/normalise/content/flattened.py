@@ -15,8 +15,8 @@ from ingest.normalise.content.messages import (
 )
 from ingest.normalise.content.model import Message, Part, Side
 from ingest.normalise.content.parts import part_of, parts_of, response_value, tool_call, tool_response
-from ingest.normalise.content.values import Value, text_of
 from ingest.normalise.content.view import Node, View
+from ingest.normalise.values import Value, text_of
 
 
 def openinference(view: View, side: Side) -> list[Message]:

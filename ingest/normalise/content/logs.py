@@ -11,8 +11,8 @@ from ingest.normalise.content.messages import has_parts
 from ingest.normalise.content.model import LogContent, Message
 from ingest.normalise.content.tools import definitions
 from ingest.normalise.content.transcripts import DETAILS, details, message_of_event
-from ingest.normalise.content.values import Value, dump, mapping, sequence, text_of
 from ingest.normalise.content.view import EVALUATION_EVENT
+from ingest.normalise.values import Value, dump, mapping, sequence, text_of
 
 
 def log_content(event_name: str, body: Value, attributes: Mapping[str, Value]) -> LogContent | None:

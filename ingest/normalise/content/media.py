@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ingest.normalise.content.model import Part
-from ingest.normalise.content.values import Value, text_of
+from ingest.normalise.values import Value, text_of
 
 MEDIA_TYPES: Final = (
     "image_url", "input_image", "image", "image-url", "input_audio", "audio", "audio-url", "audio_url", "video",

@@ -19,7 +19,7 @@ from ingest.normalise.content.parts import (
     text_part,
     tool_response,
 )
-from ingest.normalise.content.values import Value, parsed, text_of
+from ingest.normalise.values import Value, parsed, text_of
 
 ROLES: Final[dict[str, str]] = {
     "system": "system", "developer": "developer", "user": "user", "assistant": "assistant", "tool": "tool",

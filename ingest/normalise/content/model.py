@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
 
-from ingest.normalise.content.values import Value
+from ingest.normalise.values import Value
 
 Part: TypeAlias = dict[str, Value]
 """One part of a message: {"type": "text", "content"}, {"type": "tool_call", "id", "name", "arguments"}, …"""

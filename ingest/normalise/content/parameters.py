@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from ingest.normalise.content import keys
-from ingest.normalise.content.values import Value, dump, mapping, parsed, text_of, unquoted
 from ingest.normalise.content.view import View
+from ingest.normalise.values import Value, dump, mapping, parsed, text_of, unquoted
 
 _NAMES: Final[dict[str, str]] = {
     "stop_sequences": "stop", "choice.count": "n", "max_output_tokens": "max_tokens",

@@ -12,7 +12,7 @@ from typing import Final
 
 from ingest.normalise.content.media import MEDIA_TYPES, bedrock_media, gemini_media, media_part
 from ingest.normalise.content.model import Part
-from ingest.normalise.content.values import Value, dump, parsed, text_of
+from ingest.normalise.values import Value, dump, parsed, text_of
 
 _TEXT_KEYS: Final = ("content", "text", "value")
 _SERVER_CALLS: Final = frozenset(

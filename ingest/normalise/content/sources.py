@@ -17,8 +17,8 @@ from ingest.normalise.content.messages import has_parts
 from ingest.normalise.content.model import Message, Side
 from ingest.normalise.content.toolcalls import tool_value
 from ingest.normalise.content.transcripts import Transcript, transcript_of_events, transcript_of_list
-from ingest.normalise.content.values import Value, dump, mapping, parsed, text_of, unquoted
 from ingest.normalise.content.view import View
+from ingest.normalise.values import Value, dump, mapping, parsed, text_of, unquoted
 
 
 class Found(NamedTuple):

@@ -12,8 +12,8 @@ from ingest.normalise.content.parameters import model_parameters, response_forma
 from ingest.normalise.content.sources import Found, found_on
 from ingest.normalise.content.toolcalls import tool_call_id, tool_name
 from ingest.normalise.content.tools import tool_definitions
-from ingest.normalise.content.values import dump
 from ingest.normalise.content.view import view_of
+from ingest.normalise.values import dump
 
 
 def content_of(span: RawSpan) -> Content:

@@ -9,8 +9,8 @@ from ingest.normalise.content import keys
 from ingest.normalise.content.exchanges import without_envelope
 from ingest.normalise.content.messages import message_of
 from ingest.normalise.content.model import Side
-from ingest.normalise.content.values import Value, dump, parsed, text_of, unquoted
 from ingest.normalise.content.view import View
+from ingest.normalise.values import Value, dump, parsed, text_of, unquoted
 
 _MAX_LITERAL = 20_000
 _NAME_KEYS: Final = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "traceloop.entity.name")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from ingest.normalise.content import keys
-from ingest.normalise.content.values import Value, dump, mapping, parsed, sequence, text_of
 from ingest.normalise.content.view import Node, View
+from ingest.normalise.values import Value, dump, mapping, parsed, sequence, text_of
 
 _SCHEMAS: Final = (
     "parameters",

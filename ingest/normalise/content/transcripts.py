@@ -13,8 +13,8 @@ from typing import Final
 from ingest.normalise.content.exchanges import conversation, instructions, with_instructions
 from ingest.normalise.content.messages import message_of, opened_content, plain_message
 from ingest.normalise.content.model import Message, RawEvent, Side
-from ingest.normalise.content.values import Value, mapping, parsed, sequence
 from ingest.normalise.content.view import CONTENT_EVENTS
+from ingest.normalise.values import Value, mapping, parsed, sequence
 
 DETAILS: Final = "gen_ai.client.inference.operation.details"
 CHOICE: Final = "gen_ai.choice"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ingest.normalise.content.exchanges import conversation, instructions, with_instructions
 from ingest.normalise.content.messages import plain_message
 from ingest.normalise.content.model import Message
-from ingest.normalise.content.values import Value, dump, mapping, parsed, sequence, text_of, unquoted
+from ingest.normalise.values import Value, dump, mapping, parsed, sequence, text_of, unquoted
 
 Reading = tuple[list[Message], str, tuple[str, ...]]
 """Messages, or else raw text, and the keys that they repeat in full."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from ingest.normalise.content.keys import EVALUATIONS, EVENTS, REMEMBERED, Key, learn
 from ingest.normalise.content.model import RawEvent, RawSpan
-from ingest.normalise.content.values import Value
+from ingest.normalise.values import Value
 
 
 class Node(dict[str | int, "Value | Node"]):

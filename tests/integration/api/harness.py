@@ -13,6 +13,8 @@ import pyarrow as pa
 from fastapi import FastAPI
 
 from api.context import ApiContext
+from ingest.receive import OtlpReceiver
+from ingest.service import Signal
 from schemas.events import SCHEMAS
 from schemas.ports import Record, Subscription, Tally
 from tests.factories import stored
@@ -39,14 +41,17 @@ class Worker(Protocol):
 
 @dataclass
 class Resubmitted:
-    """A receiver that notes what it gets and refuses so many spans of it."""
+    """A receiver that notes what it gets and refuses so many spans of it, or hands it to a real one."""
 
     refuses: int = 0
-    seen: list[tuple[str, bytes]] = field(default_factory=list)
+    seen: list[tuple[str, Signal, bytes]] = field(default_factory=list)
+    receiver: OtlpReceiver | None = None
 
-    async def __call__(self, project: str, payload: bytes) -> int:
+    async def __call__(self, project: str, signal: Signal, payload: bytes) -> int:
         """Notes the call."""
-        self.seen.append((project, payload))
+        self.seen.append((project, signal, payload))
+        if self.receiver is not None:
+            return await self.receiver.resubmit(project, signal, payload, "test")
         return self.refuses
 
 

@@ -97,6 +97,8 @@ RECORD = {"_id": "a" * 32, "time": "2026-11-20T12:00:00Z"}
         ("scores", {"created_at": "1970-01-01T00:00:00Z"}, "row 2"),
         ("logs", {"_id": "x"}, "row 2"),
         ("logs", {"time": None}, "line 2"),
+        ("logs", {"time": "1999-12-31T23:59:59.999999999Z"}, "row 2"),
+        ("logs", {"time": "2026-11-22T12:00:00Z"}, "row 2"),
         ("logs", {"attributes": []}, "line 2"),
         ("logs", {"_content": "{"}, "row 2"),
         ("logs", {"_content": '{"input": "text"}'}, "row 2"),

@@ -146,7 +146,7 @@ async def test_dead_letters_are_listed_replayed_and_dropped(api: Api) -> None:
     DeadLetter.model_validate(shown)
     assert base64.b64decode(shown["payload"]) == b"\x00otlp"
     assert await api.post("/dead-letters/one/replay", None) == {"id": "one", "replayed": True}
-    assert api.resubmitted.seen == [(api.project, b"\x00otlp")]
+    assert api.resubmitted.seen == [(api.project, "traces", b"\x00otlp")]
     assert (await api.get("/dead-letters/one"))["replayed"] is True
     api.resubmitted.refuses = 1
     assert (await api.post("/dead-letters/two/replay", None, 409))["code"] == "conflict"

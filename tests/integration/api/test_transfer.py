@@ -150,7 +150,7 @@ async def test_a_bad_span_is_named_and_nothing_is_taken(
     [
         (b"{}", {"Content-Type": "application/xml"}, 415),
         (b"{}", {}, 415),
-        (b"{}", {"Content-Type": NDJSON, "Content-Encoding": "gzip"}, 415),
+        (b"{}", {"Content-Type": NDJSON, "Content-Encoding": "br"}, 415),
         (b"[1]", {"Content-Type": NDJSON}, 400),
         (b"\xff", {"Content-Type": NDJSON}, 400),
         (b"PAR1 is not enough", {"Content-Type": PARQUET}, 400),

@@ -9,6 +9,7 @@ import sys
 
 import pyarrow as pa
 import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from api.cli.letter_content import content_of
@@ -110,8 +111,8 @@ def test_a_new_key_stands_alone_on_stdout(run: Run) -> None:
     assert fake.asked[0].json == {"name": "ci"}
 
 
-def letter(kind: str, payload: bytes) -> dict[str, str]:
-    return {"kind": kind, "payload": base64.b64encode(payload).decode()}
+def letter(kind: str, payload: bytes, topic: str = "spans") -> dict[str, str]:
+    return {"kind": kind, "topic": topic, "payload": base64.b64encode(payload).decode()}
 
 
 def test_the_content_of_a_rejected_span_is_its_request() -> None:
@@ -120,6 +121,15 @@ def test_the_content_of_a_rejected_span_is_its_request() -> None:
     text = content_of(letter("rejected", request.SerializeToString()))
     assert json.loads(text)["resourceSpans"][0]["scopeSpans"][0]["spans"] == [{"name": "bad\x1b[2J"}]
     assert "\x1b" not in text
+
+
+def test_the_content_of_a_rejected_log_record_is_its_request() -> None:
+    request = ExportLogsServiceRequest()
+    request.resource_logs.add().scope_logs.add().log_records.add(event_name="odd", time_unix_nano=1)
+    shown = json.loads(content_of(letter("rejected", request.SerializeToString(), "logs")))
+    assert shown["resourceLogs"][0]["scopeLogs"][0]["logRecords"] == [
+        {"eventName": "odd", "timeUnixNano": "1"}
+    ]
 
 
 def test_the_content_of_a_dead_row_is_what_it_says() -> None:

@@ -99,7 +99,11 @@ def test_the_decoder_agrees_with_the_official_one(request: ExportTraceServiceReq
     decoded, sent = wire.decode([request.SerializeToString(), b"", GOOD]), spans_of(request)
     assert decoded.rows == len(sent) + 1
     assert decoded.request.tolist() == [0] * len(sent) + [2]
-    assert decoded.trace_id.to_pylist()[:-1] == [span.trace_id for span in sent]
+    for field, width in (("trace_id", 16), ("span_id", 8), ("parent_span_id", 8)):
+        ids = [getattr(span, field) for span in sent]
+        assert [row.tobytes() for row in getattr(decoded, field)[:-1]] == [
+            raw if len(raw) == width else bytes(width) for raw in ids
+        ]
     assert decoded.start.tolist()[:-1] == [span.start_time_unix_nano for span in sent]
     assert decoded.status_code.tolist()[:-1] == [span.status.code for span in sent]
     for index, owner in enumerate(decoded.events.owner.tolist()):
@@ -155,7 +159,7 @@ def _deep_json(depth: int) -> bytes:
         (b'{"key":"a","value":{"stringValue":"\xff [NaN, NaN]"}}', "\ufffd [NaN, NaN]"),
         (b'{"key":"a","value":{"intValue":"9223372036854775808"}}', "9223372036854775808"),
         (b'{"key":"a","value":{"intValue":1e999}}', "inf"),
-        (b'{"key":"a","value":{"bytesValue":"-_8="}}', '"+/8="'),
+        (b'{"key":"a","value":{"bytesValue":"-_8="}}', "+/8="),
         (b'{"key":"a","value":{"stringValue":5}}', "5"),
         (b'{"key":"a","value":"bare"}', ""),
         (b'{"key":"a"}', ""),

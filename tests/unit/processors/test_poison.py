@@ -12,9 +12,11 @@ import pytest
 from processors.poison import Letter, process, table_of, undecodable
 from processors.worker import portions, weight
 from schemas.errors import InvalidRequest, QueryLimit, Unavailable
-from schemas.events import DEAD_LETTER_SCHEMA, DELETIONS, LOGS, SPANS
+from schemas.events import DEAD_LETTER_SCHEMA, DEAD_LETTERS, DELETIONS, LOGS, SPANS
 from schemas.ports import Record, Tally, Undecodable
 from tests.unit.processors import rows
+
+BYTES = b"\x00\x01"
 
 
 def record(position: int, *names: str, topic: str = SPANS) -> Record:
@@ -97,10 +99,54 @@ def test_nothing_to_do() -> None:
     assert process(Eater(KeyError()).process, [], []) == []
 
 
-def test_an_undecodable_record_keeps_its_bytes() -> None:
-    letter = undecodable(Undecodable(4, SPANS, b"\x00\x01", "not Arrow", {"shop": 3}))
-    assert (letter["project"], letter["payload"], letter["reason"]) == ("shop", b"\x00\x01", "not Arrow")
-    assert table_of([letter]).num_rows == 1
+def kept(topic: str, counts: dict[str, int]) -> Counter[tuple[str, str, str, bytes]]:
+    """The letters of an undecodable record; each has an id of its own, which it gets again."""
+    record = Undecodable(4, topic, BYTES, "not Arrow", counts)
+    table = table_of(undecodable(record))
+    assert table["id"].to_pylist() == table_of(undecodable(record))["id"].to_pylist()
+    assert len(set(table["id"].to_pylist())) == len(table)
+    assert all(reason.startswith("not Arrow") for reason in table["reason"].to_pylist())
+    found = table.select(["project", "kind", "topic", "payload"]).to_pylist()
+    return Counter((row["project"], row["kind"], row["topic"], row["payload"]) for row in found)
+
+
+@pytest.mark.parametrize(
+    ("topic", "counts", "letters"),
+    [
+        (SPANS, {"a": 1}, {("a", "dead", SPANS, BYTES): 1}),
+        (SPANS, {"a": 3}, {("a", "dead", SPANS, BYTES): 1, ("a", "dead", SPANS, b""): 2}),
+        (
+            SPANS,
+            {"a": 3, "b": 1},
+            {
+                ("", "dead", SPANS, BYTES): 1,
+                ("a", "dead", SPANS, b""): 3,
+                ("b", "dead", SPANS, b""): 1,
+            },
+        ),
+        (SPANS, {}, {("", "dead", SPANS, BYTES): 1}),
+        (LOGS, {"a": 3}, {("a", "dead", LOGS, BYTES): 1}),
+        (
+            LOGS,
+            {"a": 3, "b": 1},
+            {("", "dead", LOGS, BYTES): 1, ("a", "dead", LOGS, b""): 1, ("b", "dead", LOGS, b""): 1},
+        ),
+        (
+            DEAD_LETTERS,
+            {"a": 2, "b": 0},
+            {("", "dead", DEAD_LETTERS, BYTES): 1, ("a", "rejected", SPANS, b""): 2},
+        ),
+        (
+            DEAD_LETTERS,
+            {"a": 2},
+            {("a", "dead", DEAD_LETTERS, BYTES): 1, ("a", "rejected", SPANS, b""): 2},
+        ),
+    ],
+)
+def test_an_undecodable_record_is_a_letter_a_span(
+    topic: str, counts: dict[str, int], letters: dict[tuple[str, str, str, bytes], int]
+) -> None:
+    assert kept(topic, counts) == letters
 
 
 def test_portions_end_at_the_bound() -> None:
