@@ -127,7 +127,7 @@ class LogJoin:
         )
 
     def without(self, responses: frozenset[Pair]) -> Concerned:
-        """Whom the records of these responses concern now that traces are gone. Those that had reached a span of such a trace go with it."""
+        """Whom the records of these responses concern now that traces are gone; those that had reached a gone span go with it."""
         if not responses:
             return Concerned()
         log_store.delete_joined(self._store, responses)
