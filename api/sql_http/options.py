@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from api.sql_http.problems import BAD_ARGUMENTS, ProtocolError
+from api.sql_http.problems import BAD_ARGUMENTS, NOT_ALLOWED, ProtocolError
 from schemas.ports import ReadLimits
 
 _FLAG = re.compile(r"[01]|true|false", re.IGNORECASE)
@@ -44,6 +44,7 @@ _FLAGS = """
     output_format_decimal_trailing_zeros
 """
 _NUMBERS = """
+    limit offset
     output_format_pretty_max_rows output_format_pretty_max_column_pad_width output_format_pretty_max_value_width
     output_format_sql_insert_max_batch_size
 """
@@ -76,14 +77,22 @@ _FIELDS = {
 CHANGEABLE = frozenset({*_TAKEN, *_FIELDS})
 """The settings that a client may send."""
 
+REFUSED = frozenset({"additional_table_filters", "additional_result_filter"})
+"""Settings that would change an answer and are not taken: to ignore them would be to answer another question."""
+
 FIXED = {"output_format_write_statistics": "0"}
 """Set for every query: statistics tell how many rows of the tables below the views were read."""
 
 
 def taken(given: Mapping[str, object]) -> dict[str, str]:
-    """Those of the given settings that are handed to the engine. Raises ProtocolError for a value that is none."""
+    """Those of the given settings that are handed to the engine.
+
+    Raises ProtocolError for a value that is none, and for a setting in `REFUSED`.
+    """
     chosen = dict(FIXED)
     for name, value in given.items():
+        if name in REFUSED and _text(value) not in ("", "{}"):
+            raise ProtocolError(NOT_ALLOWED, f"{name} is not allowed: write the condition in the query")
         form = _TAKEN.get(name)
         if form is not None:
             text = _text(value)

@@ -23,11 +23,11 @@ from schemas.errors import (
 )
 from schemas.ports import Store
 
-BAD_ARGUMENTS = 36
+BAD_ARGUMENTS, NOT_ALLOWED = 36, 497
 _UNKNOWN = 1002
 
 _STATUS_CODES = {
-    400: {6, 26, 27, 36, 38, 41, 43, 53, 62, 69, 70, 72, 117, 130, 134, 158, 161, 167, 168, 184, 191, 215, 306, 307, 349,
+    400: {6, 26, 27, 36, 38, 41, 43, 53, 62, 69, 70, 72, 89, 117, 130, 134, 158, 161, 167, 168, 184, 191, 215, 306, 307, 349,
           386, 395, 396, 427, 456, 457, 508, 524},
     401: {194},
     403: {164, 192, 193, 291, 392, 452, 481, 497, 511, 512, 516},
@@ -47,7 +47,7 @@ _BY_CLASS: dict[type[EvalstreamError], int] = {
     Forbidden: 497,
     NotFound: 81,
     TooLarge: 168,
-    UnsupportedMedia: 270,
+    UnsupportedMedia: 89,
     InvalidRequest: BAD_ARGUMENTS,
     Overloaded: 202,
     Unavailable: 210,

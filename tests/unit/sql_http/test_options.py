@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.sql_http.options import CHANGEABLE, FIXED, lowered, taken
+from api.sql_http.options import CHANGEABLE, FIXED, REFUSED, lowered, taken
 from api.sql_http.problems import ProtocolError
 from schemas.ports import ReadLimits
 
@@ -53,11 +53,18 @@ def test_others_are_left() -> None:
     assert not CHANGEABLE & given.keys()
 
 
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_what_would_change_an_answer_is_refused(name: str) -> None:
+    assert taken({name: "{}"}) == FIXED
+    with pytest.raises(ProtocolError, match="write the condition in the query"):
+        taken({name: "{'spans': 'cost > 1'}"})
+
+
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [
         ("join_use_nulls", "1", "2"), ("session_timezone", "Europe/Berlin", "../../etc/passwd"), ("date_time_output_format", "ISO", "x"),
-        ("format_csv_delimiter", ";", ";;"),
+        ("format_csv_delimiter", ";", ";;"), ("limit", "10", "-1"), ("offset", "3", "x"),
         ("output_format_pretty_max_rows", "10", "-1"),
         ("output_format_parquet_compression_method", "zstd", "lzma"),
     ],
