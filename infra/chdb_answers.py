@@ -110,12 +110,11 @@ class PipedAnswer:
         return True
 
     def _raise(self) -> None:
-        try:
-            self._outcome.result()
-        except EvalstreamError:
-            raise
-        except RuntimeError as error:
-            raise query_error(error) from error
+        failure = self._outcome.exception()
+        if isinstance(failure, RuntimeError):
+            raise query_error(failure)
+        if failure is not None:
+            raise failure
 
     def _write(self) -> None:
         """Runs the query. What it raises is kept for the reader."""
@@ -123,7 +122,7 @@ class PipedAnswer:
         try:
             self._queried()
         except BaseException as error:  # noqa: BLE001 (raised again by the thread that reads)
-            failure = error
+            failure = error.with_traceback(None)  # its frames hold this answer
         finally:
             os.close(self._write_end)
         if failure is None:

@@ -135,11 +135,11 @@ class QueryWalk(ExpressionWalk):
         self.keys(rest, scope, self.shapes["TableExpression"])
 
     def _generator(self, node: Node, scope: Scope) -> None:
-        """The arguments of a table function; a structure given as text is a list of types."""
+        """The arguments of a table function; a structure is a text and a list of types, a row of VALUES is a tuple."""
         arguments = self._children(node, scope)
         for argument in arguments:
             self.node(argument, scope, self.expression)
-            if argument["type"] == "Literal":
+            if argument["type"] == "Literal" and argument["value"]["field_type"] == "String":
                 allowed.check_type(str(argument["value"]["value"]))
         rest = {key: value for key, value in node.items() if key not in ("name", "arguments")}
         self.keys(rest, scope, ALIAS)

@@ -207,6 +207,7 @@ class Exchange:
             while not future.done():
                 await self._blocking(running.kill)
                 await asyncio.wait({future}, timeout=_PATIENCE)
+            del future, waits  # what failed holds this frame, and with it an answer's bytes until the next collection
 
     def _blocking(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._services.threads, work)
