@@ -18,7 +18,7 @@ from chdb.state.sqlitelike import Connection
 
 from infra.chdb_engine import Engine
 from infra.chdb_errors import query_error
-from schemas.errors import EvalstreamError, Unavailable
+from schemas.errors import Unavailable
 from schemas.ports import RawQuery
 
 PIPE_BYTES = 1 << 20

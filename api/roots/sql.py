@@ -22,7 +22,13 @@ def run(settings: Settings) -> int:
 
 def context(settings: Settings, adapters: Adapters) -> SqlContext:
     """What the endpoint needs, out of the adapters."""
-    return SqlContext(settings=settings, store=adapters.store, keys=adapters.keys, projects=adapters.projects)
+    return SqlContext(
+        settings=settings,
+        store=adapters.store,
+        keys=adapters.keys,
+        projects=adapters.projects,
+        audit=adapters.audit,
+    )
 
 
 async def _serve(settings: Settings, stop: asyncio.Event) -> int:

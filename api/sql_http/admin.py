@@ -25,6 +25,8 @@ _NOT_SETTINGS = frozenset(
     send_progress_in_http_headers http_headers_progress_interval_ms
     """.split()
 )
+_READS = re.compile(r"[\s(]*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|KILL)\b", re.IGNORECASE)
+"""Statements that change nothing, by their first word. What else there is stands in the audit trail."""
 _FORMAT_AT_END = re.compile(r"\sFORMAT\s+([A-Za-z0-9]+)\s*;?\s*$", re.IGNORECASE)
 
 
@@ -37,6 +39,7 @@ class AdminRequest:
         self.text = text
         self.settings = {n: v for n, v in request.other_parameters().items() if n not in _NOT_SETTINGS}
         self.loads = insert is not None
+        self.changes = _READS.match(text) is None
         self._format = (insert.format if insert is not None else "") or request.chosen_format()
         self._parameters = request.query_parameters()
         self._database = request.parameters.get("database", "")

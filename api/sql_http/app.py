@@ -15,7 +15,7 @@ from api.sql_http.request import Gone, Request
 from api.sql_http.running import Queries
 from ingest.asgi import Receive, Scope, Send
 from schemas.errors import EvalstreamError
-from schemas.people import KeyCheck, Projects
+from schemas.people import AuditTrail, KeyCheck, Projects
 from schemas.ports import Store
 from schemas.settings import Settings
 
@@ -28,6 +28,7 @@ class SqlContext:
     store: Store
     keys: KeyCheck
     projects: Projects
+    audit: AuditTrail
 
 
 class SqlApp:
@@ -45,6 +46,7 @@ class SqlApp:
             Door(context.keys, context.projects, settings),
             Queries(settings.sql_queries, settings.sql_queries_per_key, settings.sql_patience),
             threads,
+            context.audit,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -22,6 +22,7 @@ from api.sql_http.reply import Reply, TooSlow, new_tag, summary, tagged
 from api.sql_http.request import Gone, Request
 from api.sql_http.running import Prepared, Queries, Running, query_id
 from schemas.errors import EvalstreamError
+from schemas.people import AuditTrail
 from schemas.ports import Answer, Store
 from schemas.settings import Settings
 
@@ -49,6 +50,7 @@ class Services:
     door: Door
     queries: Queries
     threads: ThreadPoolExecutor
+    audit: AuditTrail
 
 
 class Exchange:
@@ -113,7 +115,9 @@ class Exchange:
         if not asked.text.strip():
             await self._greet()
             return
-        _log.info("admin statement of %s: %s", caller.principal.actor, " ".join(asked.text.split())[:200])
+        if asked.changes:  # first, so that nothing is changed of which there is no record
+            said = " ".join(asked.text.split())[:200]
+            await services.audit.record("update", "sql", said, actor=caller.principal.actor)
         running = Running(self._id, caller.project, asked.text, caller.user)
         loop = asyncio.get_running_loop()
         async with services.queries.running(caller.share, running):
@@ -207,7 +211,10 @@ class Exchange:
             while not future.done():
                 await self._blocking(running.kill)
                 await asyncio.wait({future}, timeout=_PATIENCE)
-            del future, waits  # what failed holds this frame, and with it an answer's bytes until the next collection
+            del (
+                future,
+                waits,
+            )  # what failed holds this frame, and with it an answer's bytes until the next collection
 
     def _blocking(self, work: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._services.threads, work)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from api.roots.adapters import opened
-from api.sql_http.app import SqlContext
+from api.roots.sql import context
 from api.sql_http.serve import serving_sql
 from schemas.ports import Store
 from schemas.settings import Bytes, Settings, Switch
@@ -197,10 +197,7 @@ def world(folder: Path, **chosen: Any) -> Iterator[World]:
                 (await adapters.api_keys.create("k", project, "test")).secret for project in (MINE, THEIRS)
             ]
             _fill(adapters.store)
-            context = SqlContext(
-                settings=settings, store=adapters.store, keys=adapters.keys, projects=adapters.projects
-            )
-            async with serving_sql(context) as port:
+            async with serving_sql(context(settings, adapters)) as port:
                 made.append((port, keys[0], keys[1], adapters.store))
                 ready.set()
                 await stop.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from api.roots.adapters import opened
 from api.roots.sql import context
 from api.sql_http.serve import serving_sql
+from schemas.people import AuditEntry, AuditTrail
 from schemas.ports import Store
 from schemas.settings import Settings, Switch
 from tests.contract.store_rows import span, spans
@@ -52,6 +53,8 @@ class Served:
     keys: Mapping[str, str]
     store: Store
     settings: Settings
+    audited: Callable[[], Sequence[AuditEntry]]
+    """The audit trail, newest first."""
     _connections: list[HTTPConnection] = field(default_factory=list)
 
     def ask(
@@ -105,6 +108,10 @@ def soon(condition: Callable[[], bool], seconds: float = 10) -> bool:
     return False
 
 
+async def _listed(audit: AuditTrail) -> Sequence[AuditEntry]:
+    return await audit.list(limit=100)
+
+
 @contextmanager
 def served(folder: Path, auth: str = "on", **chosen: Any) -> Iterator[Served]:
     """The endpoint over three spans of `shop` and one of `bank`."""
@@ -122,8 +129,13 @@ def served(folder: Path, auth: str = "on", **chosen: Any) -> Iterator[Served]:
                 keys[project] = (await adapters.api_keys.create("k", project, "test")).secret
             rows = [span("shop", span_id=str(number)) for number in range(3)]
             adapters.store.insert("spans_raw", spans(*rows, span("bank", trace_id="secret")))
+
+            def audited() -> Sequence[AuditEntry]:
+                listed = asyncio.run_coroutine_threadsafe(_listed(adapters.audit), loop)
+                return listed.result(10)
+
             async with serving_sql(context(settings, adapters)) as port:
-                made.append(Served(port, keys, adapters.store, settings))
+                made.append(Served(port, keys, adapters.store, settings, audited))
                 ready.set()
                 await stop.wait()
 

@@ -135,3 +135,19 @@ def test_other_users_of_an_admin_key_see_views(served: Served) -> None:
         served.ask("SELECT count() FROM spans_raw", None, {"X-ClickHouse-User": "shop"}, project="").code
         == 60
     )
+
+
+def test_what_changes_something_is_audited(served: Served) -> None:
+    served.ask("INSERT INTO t VALUES (1, 'kept')", None, ADMIN, project="")
+    before = len(served.audited())
+    served.ask("(SELECT 1)", None, ADMIN, project="")
+    served.ask("ALTER TABLE t\n  DELETE WHERE a = 1", None, ADMIN, project="")
+    newest, *older = served.audited()
+    assert (newest.action, newest.resource, newest.resource_id) == (
+        "update",
+        "sql",
+        "ALTER TABLE t DELETE WHERE a = 1",
+    )
+    assert newest.actor.startswith("key:")
+    assert len(older) == before
+    assert older[0].resource_id.startswith("INSERT INTO t")
