@@ -50,6 +50,21 @@ _PROFILE: Mapping[str, object] = {
 }
 
 
+_COMPRESSION = (
+    "<compression><case><min_part_size>67108864</min_part_size><min_part_size_ratio>0</min_part_size_ratio>"
+    "<method>zstd</method><level>1</level></case></compression>"
+)
+"""Columns without a codec of their own: LZ4 in the small parts that are soon merged, ZSTD(1) in those that stay."""
+
+_KEEP_FREE_BYTES = 256 << 20
+_DISK = (
+    "<storage_configuration><disks><default>"
+    f"<keep_free_space_bytes>{_KEEP_FREE_BYTES}</keep_free_space_bytes>"
+    "</default></disks></storage_configuration>"
+)
+"""Inserts and merges ask for their space before they begin; this much of the disk is not given, for what others write meanwhile."""
+
+
 @contextmanager
 def connection_string(folder: Path, memory_bytes: int) -> Iterator[str]:
     """What the first connection to the engine is opened with; the configuration files are needed only while it opens."""
@@ -75,7 +90,7 @@ def _server(users: Path, memory_bytes: int) -> str:
         "text_index_postings_cache_size": memory_bytes // 64,
         "query_condition_cache_size": memory_bytes // 128,
     }
-    return f"<clickhouse>{_elements(settings)}</clickhouse>"
+    return f"<clickhouse>{_elements(settings)}{_COMPRESSION}{_DISK}</clickhouse>"
 
 
 def _users() -> str:

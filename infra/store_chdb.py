@@ -23,6 +23,7 @@ from clickhouse_connect.driver.binding import quote_identifier
 from infra.chdb_answers import PipedAnswer
 from infra.chdb_engine import Engine, change, literal, run
 from infra.chdb_errors import insert_error, query_error
+from infra.chdb_guard import WriteGuard
 from infra.chdb_reader import read
 from infra.chdb_select import OneSelect
 from infra.chdb_sessions import Sessions
@@ -36,8 +37,10 @@ _QUERIES_AT_ONCE = 16
 _ANSWERS_AT_ONCE = 64
 _FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]{0,60}")
 
+_LEAST_CHUNK = 2500
+"""Rows; smaller chunks cost the engine more than it costs to join them."""
 _LATER = "exclude_materialize_skip_indexes_on_insert = 'words'"
-"""The full-text index is left to merges: an insert would pay 1.5 µs a row for parts that live for seconds."""
+"""The full-text index is left to merges: an insert would pay half as much again, and each merge builds it anew all the same."""
 
 
 class ChdbStore:
@@ -46,6 +49,7 @@ class ChdbStore:
     def __init__(self, engine: Engine, limits: ReadLimits) -> None:
         self._engine = engine
         self._limits = limits
+        self._guard = WriteGuard()
         self._slots = BoundedSemaphore(_QUERIES_AT_ONCE)
         self._one_select = OneSelect(engine)
         self._sessions = Sessions(engine)
@@ -64,14 +68,15 @@ class ChdbStore:
         """As the port says. Dictionary-encoded columns are taken as they are, and spare work where the column is LowCardinality."""
         if not data.num_rows:
             return
-        rows = _without_defaults(data)
+        rows = _plain(_without_defaults(data))
         columns = ", ".join(quote_identifier(column) for column in rows.column_names)
         once = f"insert_deduplication_token = {literal(token)}" if token else "insert_deduplicate = 0"
         sql = f"INSERT INTO {quote_identifier(name)} ({columns}) SELECT {columns} FROM Python(rows) SETTINGS {once}, {_LATER}"
         with self._engine.connection() as connection:
             try:
                 # the engine finds `rows` by its name, in this frame
-                connection.query(sql)
+                with self._guard.watching(connection, name):
+                    connection.query(sql)
             except RuntimeError as error:
                 raise insert_error(error) from error
 
@@ -165,6 +170,21 @@ def _without_defaults(data: pa.Table) -> pa.Table:
     """The columns that say anything: parsing empty ones costs as much as reading full ones, leaving them out means the same."""
     names = [name for name in data.column_names if not _all_default(data[name])]
     return data.select(names or data.column_names[:1])
+
+
+def _plain(data: pa.Table) -> pa.Table:
+    """The same rows as the engine takes them at the least cost: in few chunks, and not nullable where nothing is missing.
+
+    Measured, insert of 25,000 spans: chunks of 500 rows x1.35, of 2,000 x1.11; columns of nullable fields without a NULL x1.06.
+    """
+    chunks = max((column.num_chunks for column in data.columns), default=0)
+    if chunks * _LEAST_CHUNK > data.num_rows and chunks > 1:
+        data = data.combine_chunks()
+    fields = [
+        field.with_nullable(column.null_count > 0)
+        for field, column in zip(data.schema, data.columns, strict=True)
+    ]
+    return pa.Table.from_arrays(data.columns, schema=pa.schema(fields))
 
 
 def _all_default(column: pa.ChunkedArray) -> bool:
