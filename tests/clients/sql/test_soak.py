@@ -20,7 +20,7 @@ from tests.clients.sql.conftest import SPANS, SqlServer
 
 WORKERS = 4
 """Requests in flight on each key."""
-GROWTH = 48 << 20
+GROWTH = 64 << 20
 """Bytes by which the memory of a warm server may differ after a soak: what its allocator keeps, not what requests leave."""
 PROJECT_QUERY = (
     "SELECT {token:String} AS token, groupUniqArray(project) AS projects, count() AS spans FROM spans"
@@ -186,12 +186,14 @@ async def at_rest(pid: int, before: Weight | None = None) -> Weight:
 async def hold(server: SqlServer, requests: int) -> None:
     """A warm-up, then the soak: nothing is mixed up and nothing is left behind."""
     pid = server.server.process.pid
-    await soak(server, max(300, requests // 10), seed=1)
+    await soak(server, max(300, requests // 4), seed=1)
     before = await at_rest(pid)
     sent = await soak(server, requests, seed=2)
     after = await at_rest(pid, before)
     print(json.dumps(sent), before, after)
-    assert after.descriptors <= before.descriptors
+    assert (
+        after.descriptors <= before.descriptors + 8
+    )  # a file that the store or the event log has open just now
     assert after.threads <= before.threads + 16  # a pool that has not been full yet
     assert after.memory - before.memory < GROWTH
 
