@@ -76,7 +76,7 @@ class SqliteEventLog:
         *,
         max_bytes: int,
         waiting_bytes: int = 256 << 20,
-        cache_bytes: int = 128 << 20,
+        cache_bytes: int = 64 << 20,
         now: Callable[[], float] = time.time,
     ) -> Self:
         """Opens the log in a folder, which is created when missing.
