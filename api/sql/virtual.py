@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from api.sql import functions
 from api.sql.allowed import TABLE_FUNCTIONS
 from api.sql.session import HOME, METADATA, quoted
+from schemas.spans import COLUMNS
+from schemas.views import UNITS, VIEWS
 
 Name = tuple[str, str]
 """Database and table."""
@@ -50,6 +52,18 @@ def _in(values: Collection[str]) -> str:
     return f"({', '.join(map(quoted, sorted(values)))})"
 
 
+def _meaning() -> str:
+    """What a column means, with its unit: the views of the engine carry no comments."""
+    said = {("spans", column.name): column.meaning for column in COLUMNS if column.public}
+    said |= {(view, column.name): column.meaning for view, table in VIEWS.items() for column in table.columns}
+    names = ", ".join(quoted(".".join(name)) for name in said)
+    texts = ", ".join(
+        quoted(f"{text} Unit: {UNITS[column]}." if column in UNITS else text)
+        for (_, column), text in said.items()
+    )
+    return f"transform(concat(s.table, '.', s.name), [{names}], [{texts}], '')"
+
+
 _EMPTY = Virtual("0", {})
 _WHOLE = Virtual()
 _DATABASES = _in({HOME, *METADATA})
@@ -75,8 +89,8 @@ _SYSTEM = {
     ),
     "columns": Virtual(
         f"s.database = {quoted(HOME)} AND s.table IN {{views}}",
-        _of("table name column type position comment character_octet_length numeric_precision numeric_precision_radix numeric_scale "
-            "datetime_precision", database=_shown("database")),
+        _of("table name column type position character_octet_length numeric_precision numeric_precision_radix numeric_scale "
+            "datetime_precision", database=_shown("database"), comment=_meaning()),
     ),
 }  # fmt: skip
 _INFORMATION = {

@@ -114,6 +114,10 @@ def test_metadata_tables_hold_the_views_alone(desk: Desk) -> None:
     assert desk.rows("SELECT type FROM system.columns WHERE table = 'spans' AND name = 'cost'") == [
         ("Nullable(Decimal(38, 15))",)
     ]
+    assert desk.rows(
+        "SELECT comment FROM system.columns WHERE table = 'traces' AND name = 'duration_ms'"
+    ) == [("end_time - start_time. Unit: milliseconds.",)]
+    assert desk.rows("SELECT groupArray((table, name)) FROM system.columns WHERE comment = ''") == [([],)]
     joined = (
         "SELECT count() FROM system.tables AS t JOIN system.columns AS c ON t.name = c.table AND t.database = c.database"
         " WHERE c.name ILIKE 'COST'"
