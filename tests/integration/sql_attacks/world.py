@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +17,7 @@ from api.sql_http.serve import serving_sql
 from schemas.ports import Store
 from schemas.settings import Bytes, Settings, Switch
 from tests.contract.store_rows import span, spans
+from tests.integration.threads import in_a_thread
 
 MINE, THEIRS = "shop", "bank"
 MARKER = "mArKeR7731"
@@ -185,49 +184,26 @@ def world(folder: Path, **chosen: Any) -> Iterator[World]:
         sql_memory=Bytes(200 << 20),
         **chosen,
     )
-    ready, failed = Event(), list[BaseException]()
-    made: list[tuple[int, str, str, Store]] = []
-    loop, stop = asyncio.new_event_loop(), asyncio.Event()
-
-    async def serve() -> None:
-        async with opened(settings) as adapters:
-            for project in (MINE, THEIRS):
-                await adapters.projects.create(project, "test")
-            keys = [
-                (await adapters.api_keys.create("k", project, "test")).secret for project in (MINE, THEIRS)
-            ]
-            _fill(adapters.store)
-            async with serving_sql(context(settings, adapters)) as port:
-                made.append((port, keys[0], keys[1], adapters.store))
-                ready.set()
-                await stop.wait()
-
-    def run() -> None:
-        try:
-            loop.run_until_complete(serve())
-        except BaseException as error:  # noqa: BLE001 (raised again by the test)
-            failed.append(error)
-        finally:
-            ready.set()
-            loop.close()
-
-    thread = Thread(target=run, name="sql-port")
-    thread.start()
-    ready.wait(60)
-    try:
-        if failed:
-            raise failed[0]
-        here = World(folder, *made[0])
+    with in_a_thread(_serving(settings)) as (port, mine, theirs, store):
+        here = World(folder, port, mine, theirs, store)
         try:
             yield here
         finally:
             here.close()
-    finally:
-        if not failed:
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(60)
-    if failed:
-        raise failed[0]
+
+
+@asynccontextmanager
+async def _serving(settings: Settings) -> AsyncIterator[tuple[int, str, str, Store]]:
+    """The port, the keys of both projects, and the store."""
+    async with opened(settings) as adapters:
+        for project in (MINE, THEIRS):
+            await adapters.projects.create(project, "test")
+        mine, theirs = [
+            (await adapters.api_keys.create("k", project, "test")).secret for project in (MINE, THEIRS)
+        ]
+        _fill(adapters.store)
+        async with serving_sql(context(settings, adapters)) as port:
+            yield port, mine, theirs, adapters.store
 
 
 def _fill(store: Store) -> None:

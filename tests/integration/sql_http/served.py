@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +20,7 @@ from schemas.people import AuditEntry, AuditTrail
 from schemas.ports import Store
 from schemas.settings import Settings, Switch
 from tests.contract.store_rows import span, spans
+from tests.integration.threads import in_a_thread
 
 ENDLESS = "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 0"
 POURING = "SELECT number FROM numbers(1000000000000)"
@@ -118,46 +118,23 @@ def served(folder: Path, auth: str = "on", **chosen: Any) -> Iterator[Served]:
     settings = Settings(
         data_dir=folder / "data", auth=Switch(auth), sql_port=0, **{"sql_seconds": 20.0, **chosen}
     )
-    ready, failed, made = Event(), list[BaseException](), list[Served]()
-    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    with in_a_thread(_serving(settings)) as found:
+        yield found
 
-    async def serve() -> None:
-        async with opened(settings) as adapters:
-            keys = {"": (await adapters.api_keys.create("root", None, "test")).secret}
-            for project in ("shop", "bank"):
-                await adapters.projects.create(project, "test")
-                keys[project] = (await adapters.api_keys.create("k", project, "test")).secret
-            rows = [span("shop", span_id=str(number)) for number in range(3)]
-            adapters.store.insert("spans_raw", spans(*rows, span("bank", trace_id="secret")))
 
-            def audited() -> Sequence[AuditEntry]:
-                listed = asyncio.run_coroutine_threadsafe(_listed(adapters.audit), loop)
-                return listed.result(10)
+@asynccontextmanager
+async def _serving(settings: Settings) -> AsyncIterator[Served]:
+    loop = asyncio.get_running_loop()
+    async with opened(settings) as adapters:
+        keys = {"": (await adapters.api_keys.create("root", None, "test")).secret}
+        for project in ("shop", "bank"):
+            await adapters.projects.create(project, "test")
+            keys[project] = (await adapters.api_keys.create("k", project, "test")).secret
+        rows = [span("shop", span_id=str(number)) for number in range(3)]
+        adapters.store.insert("spans_raw", spans(*rows, span("bank", trace_id="secret")))
 
-            async with serving_sql(context(settings, adapters)) as port:
-                made.append(Served(port, keys, adapters.store, settings, audited))
-                ready.set()
-                await stop.wait()
+        def audited() -> Sequence[AuditEntry]:
+            return asyncio.run_coroutine_threadsafe(_listed(adapters.audit), loop).result(10)
 
-    def run() -> None:
-        try:
-            loop.run_until_complete(serve())
-        except BaseException as error:  # noqa: BLE001 (raised again by the test)
-            failed.append(error)
-        finally:
-            ready.set()
-            loop.close()
-
-    thread = Thread(target=run, name="sql-port")
-    thread.start()
-    ready.wait(60)
-    try:
-        if made:
-            yield made[0]
-    finally:
-        if made:
-            loop.call_soon_threadsafe(stop.set)
-        thread.join(60)
-    if failed:
-        raise failed[0]
-    assert not thread.is_alive()
+        async with serving_sql(context(settings, adapters)) as port:
+            yield Served(port, keys, adapters.store, settings, audited)
